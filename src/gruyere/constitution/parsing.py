@@ -27,7 +27,7 @@ _ABBREVIATIONS = (
     "Nos.",
     "U.S.",
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[]?[A-Z0-9À-Þ])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]?\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])")
 
 
 def split_sentences(paragraph: str) -> list[str]:

@@ -42,13 +42,23 @@ def prompt(name: str, **fields: object) -> str:
     return template.substitute({key: str(value) for key, value in fields.items()}).strip()
 
 
-def call(role: RoleName, text: str, *, stage: str, subject: str, max_tokens: int, system: str | None = None) -> Call:
+def call(
+    role: RoleName,
+    text: str,
+    *,
+    stage: str,
+    subject: str,
+    max_tokens: int,
+    system: str | None = None,
+    temperature: float = 1.0,
+) -> Call:
     """Build a call from a prompt."""
     messages = [Message(role="system", content=system)] if system else []
     return Call(
         role=role,
         messages=(*messages, Message(role="user", content=text)),
         max_tokens=max_tokens,
+        temperature=temperature,
         stage=stage,
         subject=subject,
     )

@@ -147,7 +147,9 @@ def answer_call(draft: Draft) -> Call:
 
 def traffic_call(draft: Draft, config: SynthesisConfig) -> Call:
     """Put a request to the guarded model as a user would, without a system prompt."""
-    return call("target", draft.text, stage="traffic", subject=draft.topic.id, max_tokens=config.target_tokens)
+    return call(
+        "target", draft.text, stage="traffic", subject=draft.topic.id, max_tokens=config.target_tokens, temperature=0.7
+    )
 
 
 def by_topic(drafts: Sequence[Draft]) -> dict[str, list[Draft]]:
