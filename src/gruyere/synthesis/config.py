@@ -56,7 +56,7 @@ class SynthesisConfig(Value):
     judge: bool = True
     near_duplicate: float = Field(default=0.5, gt=0, le=1)
     """Word-trigram Jaccard similarity at which the later of two requests is dropped."""
-    split: SplitShares = SplitShares(train=0.55, calibration=0.2)
+    split: SplitShares = SplitShares(train=0.6, calibration=0.18)
     split_general: SplitShares = SplitShares(train=0.34, calibration=0.42)
     """General traffic needs large calibration pools: a budget of 0.5 % takes some 600 exchanges to resolve."""
     seed: int = 0

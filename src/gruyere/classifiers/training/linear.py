@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,7 +127,13 @@ class _Model(nn.Module):
         return total if self.context is None else total + self.context.weight.square().sum()
 
 
-def train_linear(texts: Sequence[TrainText], side: Side, config: LinearConfig, seed: int = 0) -> LinearClassifier:
+def train_linear(
+    texts: Sequence[TrainText],
+    side: Side,
+    config: LinearConfig,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> LinearClassifier:
     """Train on labelled texts; repeatable under a seed.
 
     Raises:
@@ -146,18 +152,19 @@ def train_linear(texts: Sequence[TrainText], side: Side, config: LinearConfig, s
     batches = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
     strength = 0.5 / (config.inverse_penalty * len(kept))
     for epoch in range(config.epochs):
-        progress = (epoch + 1) / config.epochs
+        done = (epoch + 1) / config.epochs
+        progress(f"training linear {side}", epoch, config.epochs)
         rng.shuffle(batches)
         for batch in batches:
             chosen = [contexts[i] for i in batch] if contexts is not None else None
             logits, mask = model([bags[i] for i in batch], chosen)
-            loss = streaming_loss(config.objective, logits, mask, labels[batch], omega=progress)
+            loss = streaming_loss(config.objective, logits, mask, labels[batch], omega=done)
             optimizer.zero_grad()
             total = loss + strength * model.penalty()
             total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         for group in optimizer.param_groups:
-            group["lr"] = max(1e-3, config.learning_rate * (1 - progress))
+            group["lr"] = max(1e-3, config.learning_rate * (1 - done))
     settings = LinearSettings(side=side, window=config.window, kappa=config.kappa, bias=model.bias.item())
     return LinearClassifier(
         settings, model.response.table(), model.context.table() if model.context is not None else None
