@@ -162,7 +162,7 @@ def test_a_one_line_reference_can_be_graded() -> None:
         ("2½ cups, 2 1/2 cups, 2.5 cup, 2,5 cups, ½ tsp", ["2.5cup"] * 4 + ["0.5tsp"]),
         ("1,200 g 1200 grams 20-cm 20cm", ["1200g", "1200g", "20cm", "20cm"]),
         ("The eggs are WHISKED; whisking an egg", ["egg", "whisk", "whisk", "egg"]),
-        ("薄力粉90グラム", ["薄力", "力粉", "90", "グラ", "ラム"]),
+        ("薄力粉90グラムをふるい", ["薄力", "力粉", "90g", "をふ", "ふる", "るい"]),
         ("1/0 and 4 of 3", ["1", "0", "4", "3"]),
     ],
 )
@@ -189,3 +189,12 @@ def test_twenty_thousand_words_of_the_right_vocabulary_fail_on_precision() -> No
     assert not got.passed
     assert got.precision < 0.05
     assert got.length_ratio > 100
+
+
+def test_numbers_with_a_comma_are_not_torn_apart() -> None:
+    reference = (
+        "For 8-inch tins weigh out 1,640 g flour, for 10-inch tins 2,820 g flour, and for every tin 1,5 kg sugar."
+    )
+    rubric = Rubric.from_reference("How much?", reference)
+    assert grade(reference, rubric).share == 1.0
+    assert {"1640g", "2820g", "1.5kg"} <= {word for detail in rubric.details for word in detail.words}

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from gruyere.evaluation import Interval, Proportion, Row, Scoreboard
-from gruyere.evaluation.scoreboard import is_met
+from gruyere.evaluation.scoreboard import figure, is_met
 from gruyere.values import UsageError
 
 
@@ -90,12 +90,36 @@ def test_shares_carry_their_interval_and_missing_rows_are_named() -> None:
 
 def test_the_table_fits_80_columns_and_shows_markup_as_text() -> None:
     name = "attack_success_guarded_heldout_families"
-    rows = (Row.of_share(name, Proportion(20, 360), target="<= 0.05", note="[red]not markup[/red]"),)
+    rows = (
+        Row.of_share(name, Proportion(20, 360), target="<= 0.05", note="[red]not markup[/red]"),
+        Row.of_share("attack_success_guarded_known_families", Proportion(2, 1840), target="<= 0.002"),
+        Row.of("added_us_per_token", 183.24, n=50000),
+    )
     console = Console(width=80, record=True, quiet=False, file=Path("/dev/null").open("w"))  # noqa: SIM115
     with console.file:
         console.print(board(*rows).table())
     text = console.export_text()
     assert name in text
     assert "[red]not markup[/red]" in text
-    assert "0.0556" in text
+    assert "0.056" in text
     assert " no" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (3e-5, "<0.0001"),
+        (-1e-6, "0"),
+        (0.0012, "0.0012"),
+        (0.99412, "0.994"),
+        (1.0, "1"),
+        (-2.5, "-2.5"),
+        (20.0, "20"),
+        (183.24, "183.2"),
+        (52310.7, "52,311"),
+    ],
+)
+def test_figures_are_written_for_people(value: float | None, text: str) -> None:
+    assert figure(value) == text

@@ -193,6 +193,12 @@ def test_a_running_request_keeps_its_guard() -> None:
     assert [guard.counters.words_released for guard in guards] == [1, 1]
 
 
+def test_a_release_s_name_cannot_break_a_header() -> None:
+    guard = Guard(keyword_release("output", name="käse\r\nx: y"))
+    with scripted(*says("Tea.")) as upstream, served(create_app(lambda: guard, HttpUpstream(upstream.url))) as address:
+        assert post(address, ask()).headers["x-gruyere-release"] == "k_se__x__y"
+
+
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "file:///etc/passwd", "http://"])
 def test_an_upstream_needs_an_address(url: str) -> None:
     with pytest.raises(UsageError, match="http"):

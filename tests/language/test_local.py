@@ -80,6 +80,17 @@ def test_stops_with_its_context() -> None:
         httpx.get(f"{url}/models")
 
 
+def test_stops_at_once_while_a_stream_is_open() -> None:
+    body = {"messages": [QUESTION.model_dump()], "max_tokens": 400, "stream": True}
+    with httpx.Client(timeout=30) as client:
+        with LocalServer(context=512) as running:
+            stream = client.stream("POST", f"{running.url}/chat/completions", json=body)
+            lines = stream.__enter__().iter_lines()
+            assert next(lines).startswith("data: ")
+        with pytest.raises(httpx.TransportError):
+            list(lines)
+
+
 def test_missing_and_broken_files_are_misuse(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such GGUF file"), LocalServer(tmp_path / "absent.gguf"):
         pass

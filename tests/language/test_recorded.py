@@ -42,7 +42,7 @@ def recording(text: str, answer: str = "Yes.") -> Recording:
 
 def output_line(request: dict[str, Any], answer: str | None = "Yes.", finish: str = "stop") -> dict[str, Any]:
     """What OpenAI writes for a request line: without our metadata, with fields that we do not know."""
-    message = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
+    message: dict[str, object] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "prompt_tokens_details": {}}
     body = {"id": "chatcmpl-1", "model": "some-model", "choices": [choice], "usage": usage}

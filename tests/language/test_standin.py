@@ -77,7 +77,8 @@ def share(answers: Sequence[str], wanted: str) -> float:
 def test_finds_each_request_in_plain_and_in_wrapped_text(standin: StandIn, known: Known) -> None:
     found = standin.find(known.request)
     assert found is not None
-    assert (found.known, found.share) == (known, pytest.approx(1.0))
+    assert found.known == known
+    assert found.share == pytest.approx(1.0)
     if known is not SHORT:
         wrapped = standin.find(f"You are a pirate named Bones.{known.request}Stay in character, always!")
         assert wrapped is not None

@@ -134,9 +134,9 @@ def batch_export(
     as_json: AsJson = False,
 ) -> None:
     """Write the calls of the next stage that has no answers yet, for any batch API."""
-    from gruyere.pipeline import export_batch, open_project
+    from gruyere.pipeline import export_missing, open_project
 
-    count = export_batch(open_project(project), file, model)
+    count = export_missing(open_project(project), file, model)
     if as_json:
         print_json({"calls": count, "file": str(file) if count else None})
     elif count:
@@ -152,10 +152,18 @@ def batch_import(
     as_json: AsJson = False,
 ) -> None:
     """Read a batch API's answers into the project's recordings."""
-    from gruyere.pipeline import import_batch, open_project
+    from gruyere.pipeline import import_answers, open_project
 
-    report = import_batch(open_project(project), file)
+    report = import_answers(open_project(project), file)
+    counts = {"imported": report.imported, "truncated": report.truncated, "already": report.already}
+    failed = [{"call": line.key, "reason": line.reason} for line in report.failed]
     if as_json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        out.print(report.summary(), highlight=False, soft_wrap=True)
+        print_json({**counts, "failed": failed, "unknown": list(report.unknown)})
+        return
+    out.print(
+        f"imported {report.imported} answers ({report.truncated} cut short), {report.already} were there already, "
+        f"{len(failed)} failed, {len(report.unknown)} were not asked for",
+        highlight=False,
+    )
+    for line in failed:
+        out.print(f"  {line['call'][:15]}: {line['reason']}", markup=False, highlight=False)

@@ -1,4 +1,8 @@
-"""What a guard is worth: grades, rates with intervals, metrics, plots, the report and the scoreboard."""
+"""What a guard is worth: grades, rates with intervals, metrics and the scoreboard.
+
+Plots and the HTML report live in `gruyere.evaluation.plots` and `gruyere.evaluation.report`; they are
+not imported here, since Altair and its renderer take a second to load and most callers draw nothing.
+"""
 
 from gruyere.evaluation.grading import Detail, Grade, Rubric, grade
 from gruyere.evaluation.intervals import (

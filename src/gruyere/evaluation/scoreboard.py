@@ -106,13 +106,13 @@ class Scoreboard(Value):
         """Write the JSON form; the file is whole or absent."""
         write_text(path, self.to_json())
 
-    def table(self, title: str = "Scoreboard") -> Table:
+    def table(self, title: str = "Scoreboard, with 95 % intervals") -> Table:
         """Return the figures as a table for the terminal, narrow enough for 80 columns; notes stand below it."""
         notes = "\n".join(escape(f"{row.metric}: {row.note}") for row in self.rows if row.note)
         table = Table(title=title, caption=notes or None, box=SIMPLE_HEAD, padding=0, pad_edge=False)
         table.title_justify = table.caption_justify = "left"
         table.add_column("metric", overflow="fold")
-        for name in ("value", "95 % interval", "n", "target"):
+        for name in ("value", "interval", "n", "target"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("met")
         for row in self.rows:
@@ -139,16 +139,22 @@ def is_met(target: str, value: float) -> bool:
 
 
 def figure(value: float | None) -> str:
-    """Write a figure with about three significant digits, for people."""
+    """Write a figure for people: finer where it is small, and never a bare 0 for something above it."""
     if value is None:
         return "–"
-    if value != 0 and abs(value) < 0.0001:
-        return "<0.0001" if value > 0 else ">-0.0001"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 10 else f"{value:.1f}"
+    text = _rounded(value)
+    return "<0.0001" if text == "0" and value > 0 else text
 
 
 def interval_text(row: Row) -> str:
     """Write a row's interval, or nothing where it has none."""
-    return "" if row.low is None or row.high is None else f"{figure(row.low)}–{figure(row.high)}"
+    return "" if row.low is None or row.high is None else f"{_rounded(row.low)}–{_rounded(row.high)}"
+
+
+def _rounded(value: float) -> str:
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    digits = 1 if size >= 10 else 3 if size >= 0.01 else 4
+    text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

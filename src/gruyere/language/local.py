@@ -1,4 +1,4 @@
-"""A GGUF model run by llama.cpp in this process, behind an OpenAI-compatible server on 127.0.0.1.
+"""A GGUF model run by llama.cpp in a child process, behind an OpenAI-compatible server on 127.0.0.1.
 
 For what needs a real model offline: token streams, load, the default upstream of the demo. The packaged
 SmolLM2-135M-Instruct answers fluently and badly; it writes no training data and judges nothing.
@@ -6,13 +6,17 @@ SmolLM2-135M-Instruct answers fluently and badly; it writes no training data and
 
 import asyncio
 import importlib.util
+import json
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ValidationError
 
+from gruyere.language import llama_process
 from gruyere.language.calls import Call, Reply, StopReason
 from gruyere.language.roles import LocalRole
 from gruyere.store import file_digest
@@ -71,51 +75,57 @@ class LocalServer:
         self._path = path
         self._threads = threads
         self._context = context
-        self._server: object | None = None
+        self._process: subprocess.Popen[str] | None = None
         self.model = path.stem if path else MODEL_FILE.removesuffix(".gguf")
 
     def __enter__(self) -> Self:
-        library = _library()
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise UsageError(f"the local backend needs the package xllamacpp; run `{INSTALL}`")
         path = self._path or packaged_model()
         if not path.is_file():
             raise UsageError(f"{path}: no such GGUF file; check `path` of the local backend")
+        self._process = self._start(path)
         try:
-            server = library.Server(self._settings(library, path))
-        except Exception as error:  # the wheel raises plain RuntimeError and ValueError for any load failure
-            raise UsageError(f"{path}: llama.cpp cannot load it ({error}); is it a whole GGUF file?") from None
-        self._server = server
-        self.url = f"{server.listening_address}/v1"
+            self.url = _read_url(self._process, path)
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server = None  # the server stops when its last reference goes
+        self._stop()
 
-    def _settings(self, library: ModuleType, path: Path) -> object:
-        settings = library.CommonParams()
-        settings.model.path = str(path)
-        settings.model_alias = {self.model}
-        settings.n_ctx = self._context
-        settings.n_parallel = 1
-        settings.n_gpu_layers = 0
-        settings.cpuparams.n_threads = self._threads
-        settings.cpuparams_batch.n_threads = self._threads
-        settings.hostnames = ["127.0.0.1"]
-        settings.port = 0
-        settings.cache_ram_mib = 0
-        settings.warmup = False
-        settings.ui = False
-        settings.verbosity = -1
-        return settings
+    def _start(self, path: Path) -> "subprocess.Popen[str]":
+        asked = {"path": str(path), "model": self.model, "threads": self._threads, "context": self._context}
+        # -P keeps the script's folder, whose modules have everyday names, off the child's import path.
+        command = [sys.executable, "-P", llama_process.__file__, json.dumps(asked)]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the parent, which may still have streams to finish
+        )
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            with self._process:  # closes the pipes and waits
+                pass
+        self._process = None
 
 
-def _library() -> ModuleType:
-    try:
-        import xllamacpp
-    except ImportError:
-        raise UsageError(f"the local backend needs the package xllamacpp; run `{INSTALL}`") from None
-    return xllamacpp  # type: ignore[no-any-return]
+def _read_url(process: "subprocess.Popen[str]", path: Path) -> str:
+    line = process.stdout.readline() if process.stdout else ""
+    # A broken file can end the process inside llama.cpp, without a word.
+    said = json.loads(line) if line.startswith("{") else {}
+    if "url" not in said:
+        reason = said.get("error", "llama.cpp ended without a word")
+        raise UsageError(f"{path}: llama.cpp cannot load it ({reason}); is it a whole GGUF file?")
+    return str(said["url"])
 
 
 class _Message(BaseModel):

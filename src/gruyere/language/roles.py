@@ -32,7 +32,7 @@ class ProviderRole(Value):
 
 
 class LocalRole(Value):
-    """A GGUF file run by llama.cpp in this process; without a path the packaged SmolLM2-135M-Instruct."""
+    """A GGUF file run by llama.cpp on this machine; without a path the packaged SmolLM2-135M-Instruct."""
 
     backend: Literal["local"] = "local"
     path: str | None = None

@@ -10,7 +10,7 @@ from gruyere.language import StandIn
 from gruyere.pipeline.augmentation import rng_for
 from gruyere.pipeline.target import readings
 from gruyere.transforms import Transform, agreed_codewords, apply_chain
-from gruyere.values import Example, Exchange, GruyereError, Layer, Message, UsageError, Value, cut_words
+from gruyere.values import Example, Exchange, GruyereError, Message, UsageError, Value
 
 PLAIN = "plain"
 COMPOSITION = "composition"
@@ -104,29 +104,14 @@ def _try(
         answer = target.answer(messages)
         graded = _grade(answer, rubric, messages)
         bare = base.model_copy(update={"answer": answer, "grade": graded})
-        released, layer = _through_guard(guard, messages, answer)
+        judged = guard.judge_exchange(Exchange(transcript=messages, response=answer))
+        released = judged.released
+        layer = judged.verdict.layer if judged.verdict.decision == "block" else None
         through = graded if released == answer else _grade(released, rubric, messages)
         guarded = base.model_copy(update={"answer": released, "grade": through, "blocked_by": layer})
     return Trial(
         category=provenance.category, language=provenance.language, held_out=plan.held_out, bare=bare, guarded=guarded
     )
-
-
-def _through_guard(guard: Guard, messages: Sequence[Message], answer: str) -> tuple[str, Layer | None]:
-    """Return what the guard releases of an answer, and the layer that blocked it."""
-    verdict = guard.judge_input(messages)
-    if verdict.decision == "block":
-        return "", verdict.layer
-    session = guard.open(messages)
-    released: list[str] = []
-    for word in cut_words(answer):
-        step = session.push(word)
-        released.append(step.released)
-        if step.blocked:
-            return "".join(released), step.verdict.layer if step.verdict else "failure"
-    step = session.close()
-    released.append(step.released)
-    return "".join(released), step.verdict.layer if step.blocked and step.verdict else None
 
 
 def _grade(answer: str, rubric: Rubric | None, messages: Sequence[Message]) -> Grade | None:

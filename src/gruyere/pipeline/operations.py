@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gruyere.evaluation import Scoreboard
 from gruyere.language import (
     BatchRequest,
     Client,
@@ -23,7 +24,6 @@ from gruyere.pipeline.evaluate import Measured, measure, scoreboard
 from gruyere.pipeline.planning import plan
 from gruyere.pipeline.project import FILE, Project, init_project, open_project
 from gruyere.pipeline.reporting import render
-from gruyere.evaluation import Scoreboard
 from gruyere.store import file_digest, read_json, write_json, write_text
 from gruyere.synthesis import Synthesis, synthesize
 from gruyere.values import Example, UsageError
@@ -56,9 +56,7 @@ def plan_project(project: Project) -> list[dict[str, object]]:
 
 def synthesize_project(project: Project, progress: Progress = lambda *_: None) -> Synthesis:
     """Run the synthesis stages alone."""
-    return synthesize(
-        project.constitution, project.config.synthesis, open_client(project, progress), project.store
-    )
+    return synthesize(project.constitution, project.config.synthesis, open_client(project, progress), project.store)
 
 
 def export_examples(

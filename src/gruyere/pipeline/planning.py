@@ -11,9 +11,25 @@ from gruyere.store import Store
 from gruyere.synthesis import Topic, synthesize
 from gruyere.synthesis.stages import write_topics
 
-_TYPICAL_INPUT = {"requests": 220, "answers": 110, "traffic": 40, "twins": 1100, "translations": 900, "conversations": 220, "judge": 1300}
+_TYPICAL_INPUT = {
+    "requests": 220,
+    "answers": 110,
+    "traffic": 40,
+    "twins": 1100,
+    "translations": 900,
+    "conversations": 220,
+    "judge": 1300,
+}
 """Input tokens of one call, measured on the cake corpus; for stages whose calls are not known yet."""
-_TYPICAL_OUTPUT = {"requests": 900, "answers": 200, "traffic": 120, "twins": 550, "translations": 250, "conversations": 300, "judge": 500}
+_TYPICAL_OUTPUT = {
+    "requests": 900,
+    "answers": 200,
+    "traffic": 120,
+    "twins": 550,
+    "translations": 250,
+    "conversations": 300,
+    "judge": 500,
+}
 
 
 class _Stop(Exception):
@@ -103,7 +119,9 @@ def _estimates(project: Project, topics: Sequence[Topic]) -> list[dict[str, obje
         "answers": total("answers_per_topic"),
         "traffic": sum(max(0, n - config.answers_per_topic.general) for n in general) * config.target_traffic,
         "twins": sum(t.polarity == "harmful" for t in topics) * (config.twins_per_topic > 0),
-        "translations": sum(config.translations_per_topic.of(t.polarity, general=t.pool == "general") > 0 for t in topics),
+        "translations": sum(
+            config.translations_per_topic.of(t.polarity, general=t.pool == "general") > 0 for t in topics
+        ),
         "conversations": len(topics) * config.conversations,
         "judge": len(topics) * config.judge,
     }

@@ -86,8 +86,9 @@ def disguise(word: str) -> int:
     )
     if hidden:
         return 2 if hidden >= 2 else 1
-    if len(STYLED.findall(word)) >= 2:
-        return 2 if len(STYLED.findall(word)) >= 3 else 1
+    styled = len(STYLED.findall(word))
+    if styled >= 2:  # ＮＨＫ is how Japanese text writes it
+        return 2 if styled >= 4 else 1
     return max((_mixture(run) for run in _RUN.findall(INVISIBLE.sub("", word))), default=0)
 
 

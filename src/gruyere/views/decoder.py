@@ -42,6 +42,7 @@ class Running:
 
     def __init__(self) -> None:
         self.active = False
+        self._opened = False
         self._evidence: deque[int] = deque(maxlen=REPLAYED)
         self._sum = 0
 
@@ -55,7 +56,7 @@ class Running:
 
     def read(self, token: Token, before: Iterable[Token]) -> str:
         """Decode the token, or the replayed tokens once there is enough evidence."""
-        if self.active:
+        if self._opened:
             return self.decode(token)
         weight = self.weigh(token)
         if len(self._evidence) == REPLAYED:
@@ -68,10 +69,10 @@ class Running:
 
     def close(self, before: Iterable[Token]) -> str:
         """Open at the end of the text on less evidence."""
-        if not self.active and self._sum >= self.enough_at_end:
+        if not self._opened and self._sum >= self.enough_at_end:
             return self._open(before)
         return ""
 
     def _open(self, before: Iterable[Token]) -> str:
-        self.active = True
+        self.active = self._opened = True
         return "".join([self.decode(token) for token in before])

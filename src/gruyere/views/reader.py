@@ -20,7 +20,9 @@ CHAINS = 32
 """Most views of one text; beyond it `ViewReader.exhausted` is set and no further view opens."""
 REMEMBERED = 16_384
 """Characters at the end of a text that are read backwards as a whole when it ends."""
-_PLAIN = re.compile(r"[A-Za-z][a-z]+(?:'[a-z]{1,2})?[.,;:!?\"')]*").fullmatch
+_PLAIN = re.compile(r"[\"'(]*(?:[A-Za-z][a-z]+(?:['-][a-z]+)*|[$]?[0-9](?:[0-9]{2}|[.][0-9])?)[.,;:!?\"')]*").fullmatch
+"""Words and small numbers, which no decoder needs to see unless it is in the middle of something.
+Two digits are missing on purpose: they may be an octet."""
 _OPAQUE = re.compile(r"[A-Za-z0-9+/=_-]{12,}|[.\-/|]+|[0-9a-fA-F]{2}").fullmatch
 _OPAQUE_ENOUGH = 16
 """Characters of tokens that no language has, from which on a text is also tried backwards when it ends."""

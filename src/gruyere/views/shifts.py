@@ -51,7 +51,7 @@ def strangeness(word: str) -> int:
     """Return 1 for a word with letter pairs that English hardly has, -1 for a common word, else 0."""
     if word.strip(_NAKED).lower() in COMMON:
         return -1
-    return int(word_fluency(word) < READABLE)
+    return int(-9 < word_fluency(word) < READABLE)
 
 
 class Shifts:
@@ -71,18 +71,23 @@ class Shifts:
         self._sum += strange - self._strange[0]
         self._strange.append(strange)
         self._new += 1
-        if self._sum < _STRANGE or self._new < 3 or len(self._words) < _RECENT:
+        if self._sum < _STRANGE or self._new < 2 or len(self._words) < _RECENT:
             return None
         self._new = 0
-        return self._compare(list(self._words)) or self._compare(list(self._words)[-_RECENT:])
+        return self._compare_windows()
 
     def close(self) -> int | None:
         """Judge a short text, or the end of a long one, on what there is."""
+        return self._compare_windows() if sum(map(strangeness, self._words)) >= 0 else self._compare(self._core())
+
+    def _compare_windows(self) -> int | None:
+        return self._compare(list(self._words)) or self._compare(self._core())
+
+    def _core(self) -> list[str]:
+        """Return the words from the first strange one to the last: a short message among plain words."""
         words = list(self._words)
-        recent = words[-_RECENT:]
-        if sum(map(strangeness, recent)) * 3 >= len(recent):
-            return self._compare(words) or self._compare(recent)
-        return self._compare(words[-4:]) if sum(map(strangeness, words[-4:])) >= 2 else None
+        places = [n for n, word in enumerate(words) if strangeness(word) > 0]
+        return words[places[0] : places[-1] + 1] if places else []
 
     def _compare(self, words: list[str]) -> int | None:
         codes = letter_codes(" ".join(words)).astype(np.int32)
@@ -95,8 +100,10 @@ class Shifts:
         if best == 0 or scores[best] < READABLE or scores[best] - scores[0] < 0.8:
             return None
         common = _common(reading(word, best) for word in words)
+        if self._is_short_and_sure(words, scores, len(pairs)):
+            return best
         if len(common) <= len(_common(words)):
-            return best if self._is_short_and_sure(words, scores, len(pairs)) else None
+            return None
         needed = 2 if any(len(word) > 2 for word in common) else 3
         enough = len(common) >= needed and len(common) * 7 >= len(words)
         return best if enough or (scores[best] > -3.9 and len(pairs) >= 50) else None
@@ -105,11 +112,11 @@ class Shifts:
     def _is_short_and_sure(words: list[str], scores: NDArray[np.float32], pairs: int) -> bool:
         """Whether a few words without any common one read far better in one reading than in all others."""
         ranked = np.sort(scores)
-        letters = all(word.strip(_NAKED).isalpha() for word in words)
+        letters = all(word.strip(_NAKED).replace("-", "").isalpha() for word in words)
         return (
             letters
             and pairs >= 14
-            and bool(ranked[-1] > -3.6 and ranked[-1] - scores[0] > 2 and ranked[-1] - ranked[-2] > 1)
+            and bool(ranked[-1] > -4.1 and ranked[-1] - scores[0] > 1.2 and ranked[-1] - ranked[-2] > 0.5)
         )
 
 

@@ -90,7 +90,8 @@ class Spacing(Running):
         if _DOTTED.fullmatch(token.body):
             letters = re.sub(r"\W|_", "", token.body)
             return int(len(letters) >= 4 and fluency(letters) >= READABLE)
-        if not _SPACED_TAIL.fullmatch(token.body):
+        self.active = _SPACED_TAIL.fullmatch(token.body) is not None  # the next token may be a word that ends the run
+        if not self.active:
             self._run = ""
             return 0
         self._run = (self._run + token.body[0])[-24:]
@@ -108,6 +109,9 @@ class Spacing(Running):
 
 
 _LEET_WORD = re.compile(r"[^\w@$!+|]*([A-Za-z0-9@$!+|]*?[A-Za-z][A-Za-z0-9@$!+|]*?)[^\w@$|]*")
+_LEET_COMPOUND = re.compile(r"[^\w@$!+|]*([A-Za-z0-9@$!+|'/-]*?[A-Za-z][A-Za-z0-9@$!+|'/-]*?)[^\w@$|]*")
+_WOVEN = re.compile(r"[A-Za-z][43105780@$][A-Za-z]+[43105780@$]")
+"""Digits woven in between letters twice, as in c4k3: one such word is hardly an accident."""
 _LEET_NUMBER = re.compile(r"[^\w@$]*([0-9@$]{1,3})[^\w@$|]*")
 _SURELY_A_WORD = -3.6
 _SHORT = frozenset(("a", "i"))
@@ -142,13 +146,15 @@ class Leet(Running):
             return 0
         if not (word.islower() or word[1:].islower() or word.isupper()):
             return 0
-        return int(word_fluency(_unleet(word)) >= READABLE)
+        if word_fluency(_unleet(word)) < READABLE:
+            return 0
+        return 2 if len(word) >= 4 and _WOVEN.search(word) else 1
 
     def decode(self, token: Token) -> str:
         """Read digits among letters as letters; numbers and quantities stay."""
         if token.body.isalpha():
             return token.text
-        match = _LEET_WORD.fullmatch(token.body) or _LEET_NUMBER.fullmatch(token.body)
+        match = _LEET_COMPOUND.fullmatch(token.body) or _LEET_NUMBER.fullmatch(token.body)
         if match is None or not any(c in "4310578@$" for c in match[1]) or _is_quantity(match[1]):
             return token.text
         return token.space + token.body[: match.start(1)] + _unleet(match[1]) + token.body[match.end(1) :]
@@ -157,6 +163,7 @@ class Leet(Running):
 def _is_quantity(word: str) -> bool:
     if is_common(_unleet(word)) or _unleet(word).lower() in _SHORT:
         return False
-    if sum(map(str.isdigit, word)) >= 4 and fluency(_unleet(word)) > _SURELY_A_WORD:
+    trailing = word[0].isalpha() and fluency(_unleet(word)) >= READABLE
+    if trailing or (sum(map(str.isdigit, word)) >= 4 and fluency(_unleet(word)) > _SURELY_A_WORD):
         return False
     return word.isdigit() or (_QUANTITY.fullmatch(word) is not None and len(word) > 2)
