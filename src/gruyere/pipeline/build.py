@@ -131,10 +131,8 @@ def _make_release(project: Project, synthesis: Synthesis, folder: Path, progress
     transforms = registry(synthesis.read_translations())
     known = known_families(project, transforms)
     training = augment(of_split(examples, "train"), config.augmentation, config.seed, transforms)
-    for side, classifier in config.classifiers.items():
-        train_and_save(
-            train_texts(training, side), side, classifier, folder / side, seed=config.seed, progress=progress
-        )
+    texts = {side: train_texts(training, side) for side in config.classifiers}
+    train_and_save(texts, config.classifiers, folder, seed=config.seed, progress=progress)
     classifiers = {side: load_classifier(folder / side) for side in config.classifiers}
     thresholds = _calibrate(project, classifiers, of_split(examples, "calibration"), transforms, known, progress)
     write_text(folder / "constitution.md", render(project.constitution))

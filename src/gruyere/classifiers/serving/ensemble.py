@@ -33,7 +33,7 @@ def logit(score: float) -> float:
 class EnsembleSession:
     """All members read the same text; the score is the sigmoid of their weighted logits."""
 
-    __slots__ = ("_settings", "_sessions")
+    __slots__ = ("_sessions", "_settings")
 
     def __init__(self, settings: EnsembleSettings, sessions: Sequence[Session]) -> None:
         self._settings = settings

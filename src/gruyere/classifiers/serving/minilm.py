@@ -1,12 +1,12 @@
-"""MiniLM for the input side: a fine-tuned bidirectional encoder over windows of the text.
+"""MiniLM: a fine-tuned bidirectional encoder over windows of the text.
 
-A bidirectional encoder cannot judge word by word, so its points of judgement are fixed by the text
-alone: a window of `window` tokens is judged when it is full, then whenever `stride` further tokens
-have come, and at the end the last `window` tokens if any of them is fresh. The score is the highest
-so far. `push` therefore answers for the full windows, `close` for all; the tail that `push` has not
-judged yet is shorter than a window. A window costs the same wherever it is. Knows no torch.
-
-`load_minilm` also loads the causal stream of the output and exchange sides; see `minilm_stream`.
+A bidirectional encoder cannot judge word by word at a bearable cost, so its points of judgement are
+fixed by the text alone: once `first` tokens have come, then whenever `stride` further ones have, and
+at the end if any token is fresh. Each point judges the last `window` tokens, after the newest tokens
+of the conversation where the side is exchange. The score is the highest so far.
+`push` answers for the points passed, `close` for all. Between two points fewer than `stride` tokens
+go unread, so an answer is guarded word by word by an ensemble with a family that reads every word.
+A window costs the same wherever it is. Knows no torch.
 """
 
 import math
@@ -16,11 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gruyere.classifiers.serving.linear import sigmoid
-from gruyere.classifiers.serving.minilm_stream import StreamClassifier, score_side_by_side
-from gruyere.classifiers.serving.wordpieces import EncoderSettings, Graph, StreamSettings, WordPieces, read_folder
+from gruyere.classifiers.serving.wordpieces import (
+    Graph,
+    MinilmSettings,
+    WordPieces,
+    framed,
+    newest_tokens,
+    read_folder,
+)
 from gruyere.values import Message, Side, WordCutter
 
 
@@ -29,14 +34,14 @@ class WindowCutter:
 
     __slots__ = ("_fresh", "_kept", "_stride", "_wanted")
 
-    def __init__(self, window: int, stride: int) -> None:
+    def __init__(self, window: int, first: int, stride: int) -> None:
         self._kept: deque[int] = deque(maxlen=window)
         self._stride = stride
-        self._wanted = window
+        self._wanted = first
         self._fresh = 0
 
     def push(self, tokens: Sequence[int]) -> list[list[int]]:
-        """Return the windows that these tokens fill."""
+        """Return the windows that these tokens make due."""
         windows = []
         for token in tokens:
             self._kept.append(token)
@@ -55,19 +60,21 @@ class WindowCutter:
         return list(self._kept)
 
 
-class EncoderSession:
+class MinilmSession:
     """One text being read; a NaN from the graph stays, and the guard blocks on it."""
 
-    __slots__ = ("_classifier", "_score", "_windows", "_words")
+    __slots__ = ("_classifier", "_context", "_score", "_windows", "_words")
 
-    def __init__(self, classifier: "EncoderClassifier") -> None:
+    def __init__(self, classifier: "MinilmClassifier", context: Sequence[int] | None) -> None:
+        settings = classifier.settings
         self._classifier = classifier
+        self._context = context
         self._words = WordCutter()
-        self._windows = WindowCutter(classifier.settings.window, classifier.settings.stride)
+        self._windows = WindowCutter(settings.window, settings.first, settings.stride)
         self._score = 0.0
 
     def push(self, text: str) -> float:
-        """Read more text; return the score of the full windows so far."""
+        """Read more text; return the score at the points passed so far."""
         return self._read(self._words.push(text))
 
     def close(self) -> float:
@@ -82,17 +89,17 @@ class EncoderSession:
 
     def _judge(self, windows: Sequence[Sequence[int]]) -> float:
         for window in windows:
-            score = self._classifier.judge(window)
+            score = self._classifier.judge(self._context, window)
             if math.isnan(score) or score > self._score:
                 self._score = score
         return self._score
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderClassifier:
-    """A fine-tuned bidirectional encoder."""
+class MinilmClassifier:
+    """A fine-tuned encoder of one side."""
 
-    settings: EncoderSettings
+    settings: MinilmSettings
     pieces: WordPieces = field(repr=False)
     graph: Graph = field(repr=False)
 
@@ -100,31 +107,21 @@ class EncoderClassifier:
     def side(self) -> Side:
         return self.settings.side
 
-    def open(self, context: Sequence[Message]) -> EncoderSession:  # noqa: ARG002
-        """Start reading one text; the context is not read."""
-        return EncoderSession(self)
+    def open(self, context: Sequence[Message]) -> MinilmSession:
+        """Start reading one text; an exchange classifier keeps the newest tokens of the context."""
+        if self.side == "input":
+            return MinilmSession(self, None)
+        return MinilmSession(self, newest_tokens(self.pieces, context, self.settings.context))
 
-    def judge(self, window: Sequence[int]) -> float:
-        """Return the score of one window of tokens, the special ones not among them."""
-        ids = np.array([self.pieces.special("[CLS]"), *window, self.pieces.special("[SEP]")], dtype=np.int64)
+    def judge(self, context: Sequence[int] | None, window: Sequence[int]) -> float:
+        """Return the score of one window of tokens after a context; see `framed`."""
+        ids = np.array(framed(self.pieces, context, window), dtype=np.int64)
         (logit,) = self.graph.run({"ids": ids, "positions": np.arange(len(ids))})
         return sigmoid(float(logit[0]))
 
-    def score_many(
-        self,
-        texts: Sequence[str],
-        contexts: Sequence[Sequence[Message]],
-    ) -> NDArray[np.float64]:
-        """Return each finished text's score, shape (n,), as a session gives it at its end.
 
-        Window by window: activations are quantised per call, so padding windows into batches
-        would change their scores.
-        """
-        return score_side_by_side(self, texts, contexts)
-
-
-def load_minilm(folder: Path, threads: int = 1) -> EncoderClassifier | StreamClassifier:
-    """Load a saved MiniLM classifier of either form.
+def load_minilm(folder: Path, threads: int = 1) -> MinilmClassifier:
+    """Load a saved MiniLM classifier.
 
     Args:
         folder: What training's `save` wrote.
@@ -133,9 +130,4 @@ def load_minilm(folder: Path, threads: int = 1) -> EncoderClassifier | StreamCla
     Raises:
         ArtifactError: If a file is missing or damaged.
     """
-    settings, pieces, graph = read_folder(folder, threads)
-    match settings:
-        case EncoderSettings():
-            return EncoderClassifier(settings, pieces, graph)
-        case StreamSettings():
-            return StreamClassifier(settings, pieces, graph)
+    return MinilmClassifier(*read_folder(folder, threads))

@@ -7,8 +7,13 @@ cost of a word does not grow with the length of the text. Knows no torch.
 """
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gruyere.values import Message, Side, WordCutter
 
@@ -89,3 +94,12 @@ def score_text(classifier: Classifier, text: str, context: Sequence[Message] = (
 def input_text(messages: Sequence[Message]) -> str:
     """Return what an input classifier reads: every turn's content, newest last, one a paragraph."""
     return "\n\n".join(message.content for message in messages)
+
+
+def score_many(
+    classifier: Classifier, texts: Sequence[str], contexts: Sequence[Sequence[Message]]
+) -> NDArray[np.float64]:
+    """Return the score of each finished text, shape (n,), one thread a core; the order decides nothing."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        scores = pool.map(lambda text, context: score_text(classifier, text, context), texts, contexts)
+        return np.fromiter(scores, dtype=np.float64, count=len(texts))

@@ -1,61 +1,36 @@
-"""What both MiniLM forms share: settings, WordPiece word by word, and the loaded graph."""
+"""Parts of the MiniLM classifier: its settings, WordPiece word by word, and the loaded graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 from tokenizers import Tokenizer
 
+from gruyere.classifiers.serving.sessions import input_text
 from gruyere.store import read_json
-from gruyere.values import ArtifactError, Side, Value
+from gruyere.values import ArtifactError, Message, Side, Value, cut_words
 
 _CACHED_WORDS = 65_536
 
 
-class EncoderSettings(Value):
+class MinilmSettings(Value):
     """A bidirectional encoder over windows of tokens."""
 
     kind: Literal["minilm"] = "minilm"
-    form: Literal["encoder"] = "encoder"
     side: Side
     window: int = Field(ge=1)
-    """Tokens of one window, the two special ones aside."""
+    """Tokens of one window of the text that is read, special and context tokens aside."""
+    first: int = Field(ge=1)
+    """Tokens after which the first window is judged; at most `window`."""
     stride: int = Field(ge=1)
     """Fresh tokens after which a further window is judged."""
-
-
-class StreamSettings(Value):
-    """A causal stream with a key-value cache and a linear head over the last words."""
-
-    kind: Literal["minilm"] = "minilm"
-    form: Literal["stream"] = "stream"
-    side: Side
-    layers: int = Field(ge=1)
-    """Transformer blocks that are run, hence caches kept."""
-    heads: int = Field(ge=1)
-    size: int = Field(ge=1)
-    """Length of one head's keys."""
-    window: int = Field(ge=1)
-    """M: words whose evidence is averaged."""
-    damping: float = Field(ge=0)
-    """Words of average evidence added to the mean, so that a few words do not weigh as much as many."""
-    segment: int = Field(ge=2)
-    """Tokens of the response in the cache at which it is begun afresh."""
-    overlap: int = Field(ge=0)
-    """Tokens read again into a fresh cache."""
-    context_tokens: int = Field(ge=0)
-    """Newest tokens of the conversation read before the response; 0 unless the side is exchange."""
-    bias: float
-    shift: float
-    """Evidence of an average word, subtracted from each."""
-    context_shift: float = 0.0
-
-
-MinilmSettings = Annotated[EncoderSettings | StreamSettings, Field(discriminator="form")]
+    context: int = Field(ge=0)
+    """Newest tokens of the conversation that stand before each window; 0 unless the side is exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +72,28 @@ def load_pieces(path: Path) -> WordPieces:
     return WordPieces(tokenizer)
 
 
+def newest_tokens(pieces: WordPieces, context: Sequence[Message], longest: int) -> list[int]:
+    """Return the last `longest` tokens of a conversation."""
+    if longest == 0:
+        return []
+    newest: list[int] = []
+    for word in reversed(cut_words(input_text(context))):
+        newest[:0] = pieces.of(word)
+        if len(newest) >= longest:
+            break
+    return newest[-longest:]
+
+
+def framed(pieces: WordPieces, context: Sequence[int] | None, window: Sequence[int]) -> list[int]:
+    """Return what the encoder reads: [CLS] text [SEP] of an input, [CLS] context [SEP] text [SEP] of a response.
+
+    Args:
+        context: Tokens before the response, empty for an output classifier; None for an input.
+    """
+    first, last = pieces.special("[CLS]"), pieces.special("[SEP]")
+    return [first, *window, last] if context is None else [first, *context, last, *window, last]
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """An ONNX graph in onnxruntime; safe to run from several threads."""
@@ -120,15 +117,14 @@ def graph_of(model: bytes, threads: int) -> Graph:
     return Graph(onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]))
 
 
-def read_folder(folder: Path, threads: int) -> tuple[EncoderSettings | StreamSettings, WordPieces, Graph]:
+def read_folder(folder: Path, threads: int) -> tuple[MinilmSettings, WordPieces, Graph]:
     """Read `config.json`, `tokenizer.json` and `model.onnx`.
 
     Raises:
         ArtifactError: If a file is missing or damaged.
     """
-    adapter: TypeAdapter[EncoderSettings | StreamSettings] = TypeAdapter(MinilmSettings)
     try:
-        settings = adapter.validate_python(read_json(folder / "config.json"))
+        settings = MinilmSettings.model_validate(read_json(folder / "config.json"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

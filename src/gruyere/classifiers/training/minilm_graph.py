@@ -1,10 +1,7 @@
-"""BERT as ONNX graphs for serving, built node by node from named weights.
+"""BERT as an ONNX graph for serving, built node by node from named weights.
 
-Two forms. The *encoder* reads `ids` and `positions` (n,) with full attention and gives `logit` (1,), its MatMul weights
-quantised to int8 by onnxruntime's dynamic quantisation. The *stream* reads the next `ids` (n,) under a
-causal mask with `past` keys and values and gives `evidence` (n, heads of the linear layer); its
-weights are 8 bit in blocks of 32 and its activations are quantised row by row, so that a token's result
-does not depend on which tokens were read in the same call.
+It reads `ids` and `positions` (n,) with full attention and gives `logit` (1,); its MatMul weights are
+quantised to int8 by onnxruntime's dynamic quantisation.
 """
 
 import logging
@@ -25,7 +22,6 @@ Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
 """Tensors under the names of the Hugging Face checkpoint, `embeddings.word_embeddings.weight` and so on."""
 
-_BLOCK = 32
 _MICROSOFT = "com.microsoft"
 
 
@@ -47,8 +43,6 @@ class GraphBuilder:
 
     shape: BertShape
     weights: Weights
-    blocks: bool
-    """Whether dense layers are quantised here, in blocks; else they are left in float32."""
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
 
@@ -62,14 +56,8 @@ class GraphBuilder:
 
     def dense(self, x: str, name: str, weight: Floats, bias: Floats) -> str:
         """x·Wᵀ + b for a weight of shape (out, in)."""
-        if not self.blocks:
-            product = self.op("MatMul", [x, self.constant(f"{name}.w", weight.T)], f"{name}.product")
-            return self.op("Add", [product, self.constant(f"{name}.b", bias)], name)
-        levels, scales = block_quantized(weight)
-        inputs = [x, self.constant(f"{name}.q", levels), self.constant(f"{name}.s", scales), "", ""]
-        inputs.append(self.constant(f"{name}.b", bias))
-        size = {"K": weight.shape[1], "N": weight.shape[0], "bits": 8, "block_size": _BLOCK, "accuracy_level": 4}
-        return self.op("MatMulNBits", inputs, name, _MICROSOFT, **size)
+        product = self.op("MatMul", [x, self.constant(f"{name}.w", weight.T)], f"{name}.product")
+        return self.op("Add", [product, self.constant(f"{name}.b", bias)], name)
 
     def norm(self, x: str, name: str) -> str:
         inputs = [x, self.constant(f"{name}.g", self.weights[f"{name}.weight"])]
@@ -90,10 +78,10 @@ class GraphBuilder:
         place = self.op("Gather", [self.constant("places", table), positions], "places.out")
         return self.norm(self.op("Add", [word, place], "embedded"), "embeddings.LayerNorm")
 
-    def layer(self, x: str, number: int, past: tuple[str, str] | None) -> str:
+    def layer(self, x: str, number: int) -> str:
         """One transformer block: (n, hidden) to (n, hidden)."""
         at = f"encoder.layer.{number}"
-        attended = self._attend(x, f"{at}.attention.self", past)
+        attended = self._attend(x, f"{at}.attention.self")
         mixed = self._named(attended, f"{at}.attention.output.dense")
         x = self.norm(self.op("Add", [x, mixed], f"{at}.sum"), f"{at}.attention.output.LayerNorm")
         wide = self._named(x, f"{at}.intermediate.dense")
@@ -104,8 +92,8 @@ class GraphBuilder:
     def _named(self, x: str, name: str) -> str:
         return self.dense(x, name, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
-    def _attend(self, x: str, at: str, past: tuple[str, str] | None) -> str:
-        """Multi-head attention; with a past it is causal and gives present keys and values."""
+    def _attend(self, x: str, at: str) -> str:
+        """Full multi-head attention."""
         parts = ("query", "key", "value")
         weight = np.concatenate([self.weights[f"{at}.{part}.weight"] for part in parts])
         bias = np.concatenate([self.weights[f"{at}.{part}.bias"] for part in parts])
@@ -113,12 +101,7 @@ class GraphBuilder:
         batched = self.op("Unsqueeze", [joined, self.constant("axis0", np.array([0]))], f"{at}.batched")
         names = [f"{at}.{part}" for part in parts]
         self.nodes.append(helper.make_node("Split", [batched], names, axis=2, num_outputs=3))
-        outputs = [f"{at}.out"]
-        if past is not None:
-            names += ["", "", "", *past]
-            outputs += [name.replace("past", "present") for name in past]
-        attributes = {"num_heads": self.shape.heads, "unidirectional": int(past is not None)}
-        self.nodes.append(helper.make_node("MultiHeadAttention", names, outputs, domain=_MICROSOFT, **attributes))
+        self.op("MultiHeadAttention", names, f"{at}.out", _MICROSOFT, num_heads=self.shape.heads)
         return self.op("Squeeze", [f"{at}.out", "axis0"], f"{at}.flat")
 
     def model(self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
@@ -127,20 +110,12 @@ class GraphBuilder:
         return helper.make_model(graph, opset_imports=versions, ir_version=9)
 
 
-def block_quantized(weight: Floats) -> tuple[NDArray[np.uint8], Floats]:
-    """Return 8-bit levels (out, blocks, 32) around 128 and scales (out, blocks); `in` a multiple of 32."""
-    blocks = weight.reshape(weight.shape[0], -1, _BLOCK)
-    scales = np.maximum(np.abs(blocks).max(-1), 1e-8) / 127
-    levels = np.clip(np.round(blocks / scales[..., None]) + 128, 0, 255).astype(np.uint8)
-    return levels, scales.astype(np.float32)
-
-
 def encoder_graph(shape: BertShape, weights: Weights, head: Floats, bias: float) -> onnx.ModelProto:
     """Return the float32 encoder: `ids` and `positions` (n,) to `logit` (1,), mean pooling and a linear head of shape (hidden,)."""
-    builder = GraphBuilder(shape, weights, blocks=False)
+    builder = GraphBuilder(shape, weights)
     x = builder.embed("ids", "positions")
     for number in range(shape.layers):
-        x = builder.layer(x, number, None)
+        x = builder.layer(x, number)
     # The head stays float: it is a Mul and a sum, which dynamic quantisation leaves alone.
     weighed = builder.op("Mul", [x, builder.constant("head", head)], "weighed")
     total = builder.op("ReduceSum", [weighed, builder.constant("axis1", np.array([1]))], "total", keepdims=0)
@@ -168,35 +143,3 @@ def quantized_encoder(model: onnx.ModelProto) -> onnx.ModelProto:
             return onnx.load(small)
     finally:
         logging.getLogger().disabled = before
-
-
-def stream_graph(shape: BertShape, weights: Weights, layers: tuple[int, ...], head: Floats | None) -> onnx.ModelProto:
-    """Return the causal stream with key-value cache.
-
-    Inputs: `ids` and `positions` (n,), `past_key_i` and `past_value_i` (1, heads, p, hidden / heads).
-    Outputs: `evidence` (n, columns) and `present_…` as the pasts, p + n long. The evidence is the
-    features of `layers` (0 is the embeddings), concatenated and multiplied by `head` of shape
-    (columns, len(layers)·hidden); without a head the features themselves.
-    """
-    builder = GraphBuilder(shape, weights, blocks=True)
-    x = builder.embed("ids", "positions")
-    states = [x]
-    for number in range(max(layers)):
-        x = builder.layer(x, number, (f"past_key_{number}", f"past_value_{number}"))
-        states.append(x)
-    chosen = [states[number] for number in layers]
-    if head is None:
-        builder.op("Concat", chosen, "evidence", axis=1)
-    else:
-        features = builder.op("Concat", chosen, "features", axis=1)
-        builder.op("MatMul", [features, builder.constant("head", head.T)], "evidence")
-    integers = [helper.make_tensor_value_info(name, TensorProto.INT64, ["n"]) for name in ("ids", "positions")]
-    pasts = [f"past_{part}_{number}" for number in range(max(layers)) for part in ("key", "value")]
-    size = shape.hidden // shape.heads
-    caches = [helper.make_tensor_value_info(p, TensorProto.FLOAT, [1, shape.heads, f"p{p}", size]) for p in pasts]
-    presents = [
-        helper.make_tensor_value_info(p.replace("past", "present"), TensorProto.FLOAT, [1, shape.heads, f"q{p}", size])
-        for p in pasts
-    ]
-    evidence = helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["n", "columns"])
-    return builder.model([*integers, *caches], [evidence, *presents])
