@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from command_line import CommandLine
+
     from gruyere.pipeline import Build, Project
 
 settings.register_profile("gruyere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -81,3 +83,11 @@ def small_build(small_project: "Project") -> "Build":
     from gruyere.pipeline import build_project
 
     return build_project(small_project)
+
+
+@pytest.fixture
+def gruyere(capsys: pytest.CaptureFixture[str]) -> "CommandLine":
+    """Return the command line, run in this process."""
+    from command_line import CommandLine
+
+    return CommandLine(capsys)

@@ -2,18 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from gruyere.cli.choosing import AsJson, Folder
 from gruyere.cli.running import NOT_MET, err, out, print_json, progress_bars
 
-Folder = Annotated[
-    Path | None,
-    typer.Option("--project", "-p", help="Folder with gruyere.toml; without one, the shipped cake project here."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+if TYPE_CHECKING:
+    from gruyere.language import ImportReport
 
 batch = typer.Typer(help="Have missing answers written by any batch API.", no_args_is_help=True)
 
@@ -21,12 +19,17 @@ batch = typer.Typer(help="Have missing answers written by any batch API.", no_ar
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to start a project in.")] = Path(),
     constitution: Annotated[str, typer.Option(help="Shipped constitution to copy.")] = "cake",
+    as_json: AsJson = False,
 ) -> None:
     """Write gruyere.toml and constitution.md to start from."""
     from gruyere.pipeline import init_project
 
-    for path in init_project(folder, constitution):
-        out.print(f"wrote {path}", highlight=False)
+    written = init_project(folder, constitution)
+    if as_json:
+        print_json({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        out.print(f"wrote {path}", highlight=False, soft_wrap=True)
     out.print("Edit constitution.md, then run `gruyere build`.")
 
 
@@ -62,10 +65,13 @@ def _print_plan(plans: list[dict[str, object]], as_json: bool) -> None:
         print_json(plans)
         return
     columns = ("stage", "calls", "answered", "input_tokens", "output_tokens", "note")
-    table = Table(*columns, title="What a build would ask", title_justify="left", pad_edge=False)
+    heads = ("stage", "calls to make", "answered", "tokens in", "tokens out", "")
+    table = Table(*heads, title="What a build would ask", title_justify="left", pad_edge=False)
     for plan in plans:
-        table.add_row(*(f"{plan[c]:,}" if isinstance(plan[c], int) else str(plan[c]) for c in columns))
+        cells = (plan[column] for column in columns)
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell).split(";")[0] for cell in cells))
     out.print(table)
+    out.print("Tokens out are upper bounds.", style="dim")
 
 
 def examples(
@@ -148,22 +154,38 @@ def batch_export(
 @batch.command("import")
 def batch_import(
     file: Annotated[Path, typer.Argument(help="The batch API's output file.")],
+    asked: Annotated[
+        Path | None, typer.Option("--asked", help="The file that `batch export` wrote: any other id is left out.")
+    ] = None,
     project: Folder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a batch API's answers into the project's recordings."""
+    """Read a batch API's answers into the project's recordings; failed lines are listed and stay missing."""
     from gruyere.pipeline import import_answers, open_project
 
-    report = import_answers(open_project(project), file)
-    counts = {"imported": report.imported, "truncated": report.truncated, "already": report.already}
-    failed = [{"call": line.key, "reason": line.reason} for line in report.failed]
+    report = import_answers(open_project(project), file, asked)
     if as_json:
-        print_json({**counts, "failed": failed, "unknown": list(report.unknown)})
-        return
+        print_json(_import_facts(report))
+    else:
+        _print_import(report)
+
+
+def _import_facts(report: "ImportReport") -> dict[str, object]:
+    return {
+        "imported": report.imported,
+        "truncated": report.truncated,
+        "already": report.already,
+        "failed": [{"call": line.key, "reason": line.reason} for line in report.failed],
+        "unknown": list(report.unknown),
+    }
+
+
+def _print_import(report: "ImportReport") -> None:
     out.print(
         f"imported {report.imported} answers ({report.truncated} cut short), {report.already} were there already, "
-        f"{len(failed)} failed, {len(report.unknown)} were not asked for",
+        f"{len(report.failed)} failed, {len(report.unknown)} were not asked for",
         highlight=False,
+        soft_wrap=True,
     )
-    for line in failed:
-        out.print(f"  {line['call'][:15]}: {line['reason']}", markup=False, highlight=False)
+    for line in report.failed:
+        out.print(f"  {line.key[:15]}: {line.reason}", markup=False, highlight=False, soft_wrap=True)

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from gruyere.cli.choosing import AsJson
 from gruyere.cli.running import out, print_json
 from gruyere.constitution import RuleChange, diff, load
 
 app = typer.Typer(help="Check, show and compare constitutions.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(help="A Markdown file, or the name of a shipped constitution.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command()

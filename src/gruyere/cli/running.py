@@ -26,15 +26,23 @@ def print_json(content: object) -> None:
 
 
 def guarded(command: Callable[[], Any]) -> int:
-    """Run a command; misuse prints one line, surprises keep their traceback."""
+    """Run a command and return its exit code; misuse prints one line, surprises keep their traceback."""
     try:
         command()
+    except SystemExit as ended:  # how Typer ends, with the code of `typer.Exit` or of a usage error
+        return ended.code if isinstance(ended.code, int) else DONE
     except (UsageError, ArtifactError) as error:
         err.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         return MISUSE
     except UpstreamError as error:
         err.print(f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         return UPSTREAM
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file that somebody named
+        line = f"error: {error.filename}: {error.strerror}; check the path and its permissions"
+        err.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
+        return MISUSE
     return DONE
 
 

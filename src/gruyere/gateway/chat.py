@@ -10,7 +10,12 @@ from gruyere.values import Message
 
 
 async def chat_turn(
-    guard: Guard, upstream: Upstream, messages: Sequence[Message], *, model: str = "default"
+    guard: Guard,
+    upstream: Upstream,
+    messages: Sequence[Message],
+    *,
+    model: str = "default",
+    max_tokens: int | None = None,
 ) -> AsyncGenerator[JudgedWord | Blocked, None]:
     """Yield the words of the answer with their scores, and `Blocked` last if it is stopped.
 
@@ -19,7 +24,7 @@ async def chat_turn(
     Raises:
         UpstreamFailure: If the upstream fails.
     """
-    async with aclosing(guard_stream(guard, messages, _content(upstream, messages, model))) as events:
+    async with aclosing(guard_stream(guard, messages, _content(upstream, messages, model, max_tokens))) as events:
         async for event in events:
             if isinstance(event, Blocked):
                 yield event
@@ -28,8 +33,12 @@ async def chat_turn(
                     yield word
 
 
-async def _content(upstream: Upstream, messages: Sequence[Message], model: str) -> AsyncGenerator[str, None]:
-    body = {"model": model, "messages": [m.model_dump() for m in messages], "stream": True}
+async def _content(
+    upstream: Upstream, messages: Sequence[Message], model: str, max_tokens: int | None
+) -> AsyncGenerator[str, None]:
+    body: dict[str, object] = {"model": model, "messages": [m.model_dump() for m in messages], "stream": True}
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
     async with aclosing(upstream.stream(body, None)) as chunks:
         async for chunk in chunks:
             for part in read_chunk(chunk):

@@ -13,8 +13,9 @@ import anyio
 from gruyere.language.backends import Backend, open_backend
 from gruyere.language.calls import Call, Reply, RoleName
 from gruyere.language.journal import Journal
-from gruyere.language.recorded import Recording, Recordings, corpus_folder
+from gruyere.language.recorded import Recording, Recordings, corpus_folder, recording_files
 from gruyere.language.roles import RecordedRole, RoleConfig, fingerprint
+from gruyere.store import file_digest
 from gruyere.values import UpstreamError, UsageError, digest_of
 
 Progress = Callable[[str, int, int], None]
@@ -95,8 +96,8 @@ class Client:
 
     @property
     def fingerprint(self) -> str:
-        """Name of the models behind the roles."""
-        return digest_of({name: fingerprint(role) for name, role in self._roles.items()})
+        """Name of the models behind the roles; recorded ones by the content of what was recorded for them."""
+        return digest_of({name: [fingerprint(role), _contents_of(role)] for name, role in self._roles.items()})
 
     @property
     def asked(self) -> int:
@@ -203,3 +204,10 @@ def _journal_key(call: Call, role: RoleConfig) -> str:
 def _paths_of(role: RecordedRole) -> list[Path]:
     shipped = [corpus_folder(role.corpus)] if role.corpus else []
     return [*shipped, *(Path(path) for path in role.paths)]
+
+
+def _contents_of(role: RoleConfig) -> list[str]:
+    """Return the digests of a recorded role's files, so that another corpus under the same name is another model."""
+    if not isinstance(role, RecordedRole):
+        return []
+    return [file_digest(file) for path in _paths_of(role) for file in recording_files(path)]

@@ -181,7 +181,7 @@ class Recordings:
             ArtifactError: If a file is missing or damaged (file and line are named), or two answer one call differently.
         """
         out = cls()
-        for file in (file for path in paths for file in _files_of(path)):
+        for file in (file for path in paths for file in recording_files(path)):
             for number, content in read_json_lines(file):
                 recording = from_line(content, f"{file}:{number}")
                 if isinstance(recording, Recording):
@@ -220,7 +220,12 @@ class Recordings:
         return iter(self._by_digest.values())
 
 
-def _files_of(path: Path) -> list[Path]:
+def recording_files(path: Path) -> list[Path]:
+    """Return the recording files at a path: the file itself, or those of a folder, sorted.
+
+    Raises:
+        ArtifactError: If a folder holds none.
+    """
     files = sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]) if path.is_dir() else [path]
     if not files:
         raise ArtifactError(f"{path}: holds no *.jsonl or *.jsonl.gz recordings; check the path")

@@ -56,6 +56,8 @@ class Known:
     request: str
     answer: str
     restricted: bool
+    disguised: bool = False
+    """Whether the wording is itself a disguise, such as a translation made to slip past the model's refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class StandIn:
         if known is None:
             return _SMALL_TALK[int(draw * len(_SMALL_TALK))]
         if known.restricted:
-            plain = not agreed and asked is None and _is_plain(known.request, last, conversation)
+            undisguised = not agreed and asked is None and not known.disguised
+            plain = undisguised and _is_plain(known.request, last, conversation)
             if (plain and draw < PLAIN_REFUSED) or (not plain and draw >= JAILBREAK_ANSWERED):
                 return REFUSAL
         text = _swap(known.answer, {meaning: code for code, meaning in agreed.items()})

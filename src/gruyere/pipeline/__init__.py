@@ -10,6 +10,7 @@ from gruyere.pipeline.operations import (
     import_answers,
     plan_project,
     run_demo,
+    stand_in_of,
 )
 from gruyere.pipeline.project import Project, ProjectConfig, init_project, open_project
 
@@ -29,4 +30,5 @@ __all__ = [
     "open_project",
     "plan_project",
     "run_demo",
+    "stand_in_of",
 ]

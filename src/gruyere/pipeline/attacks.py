@@ -1,5 +1,6 @@
 """Attack the whole guard with every transform, and grade what came through."""
 
+import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from gruyere.evaluation import Attempt, Grade, Rubric, grade
 from gruyere.guard import Guard
 from gruyere.language import StandIn
 from gruyere.pipeline.augmentation import rng_for
+from gruyere.pipeline.scoring import on_all_cores
 from gruyere.pipeline.target import readings
 from gruyere.transforms import Transform, agreed_codewords, apply_chain
 from gruyere.values import Example, Exchange, GruyereError, Message, UsageError, Value
@@ -60,18 +62,28 @@ def attack_all(
     held_out: set[str],
     seed: int,
     progress: Callable[[str, int, int], None],
+    limit: int = 0,
 ) -> list[Trial]:
-    """Try every plan on every answered harmful question."""
-    trials = []
-    for number, example in enumerate(examples):
-        progress("attacking the guard", number, len(examples))
+    """Try every plan on every answered harmful question; with a limit, the plain one and as many drawn plans."""
+
+    def attack(example: Example) -> list[Trial]:
         rubric = _rubric(example)
-        trials += [
+        plans = _drawn(plans_for(example, transforms, held_out, seed), limit, rng_for(seed, "plans", example.id))
+        return [
             _try(example, plan, rubric, guard, target, transforms, seed)
-            for plan in plans_for(example, transforms, held_out, seed)
+            for plan in plans
             if all(transforms[name].applies(example.exchange) for name in plan.names)
         ]
+
+    trials: list[Trial] = []
+    for number, made in enumerate(on_all_cores(attack, examples)):
+        trials += made
+        progress("attacking the guard", number + 1, len(examples))
     return trials
+
+
+def _drawn(plans: list[Plan], limit: int, rng: random.Random) -> list[Plan]:
+    return plans if limit == 0 else [plans[0], *rng.sample(plans[1:], k=min(limit, len(plans) - 1))]
 
 
 def _rubric(example: Example) -> Rubric | None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gruyere.classifiers.serving.release import MANIFEST, Manifest, load_classifier
+from gruyere.classifiers.serving import current
+from gruyere.classifiers.serving.release import MANIFEST, Manifest, load_classifier, verify
 from gruyere.classifiers.serving.sessions import Classifier
-from gruyere.classifiers.training.calibration import SIDES, BenignPool, calibrate
+from gruyere.classifiers.training.calibration import SIDES, BenignPool, calibrate, check_size
 from gruyere.classifiers.training.families import train_and_save
 from gruyere.classifiers.training.texts import TrainText, text_of
 from gruyere.constitution import render
@@ -58,13 +59,10 @@ def build(project: Project, ask: Ask, progress: Progress = lambda *_: None) -> B
     path, fresh = project.store.folder(
         "release", key, lambda folder: _make_release(project, synthesis, folder, progress)
     )
-    point_to(project, path)
+    if not fresh:
+        verify(path)
+    current.point_to(project.folder, path)
     return Build(path, synthesis, fresh)
-
-
-def point_to(project: Project, release: Path) -> None:
-    """Make a release the current one, by an atomic change of the pointer file."""
-    write_text(project.releases / "current", str(release.relative_to(project.folder)) + "\n")
 
 
 def current_release(project: Project) -> Path:
@@ -73,10 +71,7 @@ def current_release(project: Project) -> Path:
     Raises:
         UsageError: If nothing was built yet.
     """
-    pointer = project.releases / "current"
-    if not pointer.is_file():
-        raise UsageError(f"{project.folder}: no release yet; run `gruyere build`")
-    return project.folder / pointer.read_text("utf-8").strip()
+    return current.current_release(project.folder)
 
 
 def registry(translations: Sequence[Translation]) -> dict[str, Transform]:
@@ -130,6 +125,7 @@ def _make_release(project: Project, synthesis: Synthesis, folder: Path, progress
     examples = synthesis.read_examples()
     transforms = registry(synthesis.read_translations())
     known = known_families(project, transforms)
+    _check_pools(project, examples)
     training = augment(of_split(examples, "train"), config.augmentation, config.seed, transforms)
     texts = {side: train_texts(training, side) for side in config.classifiers}
     train_and_save(texts, config.classifiers, folder, seed=config.seed, progress=progress)
@@ -138,6 +134,13 @@ def _make_release(project: Project, synthesis: Synthesis, folder: Path, progress
     write_text(folder / "constitution.md", render(project.constitution))
     write_text(folder / "README.md", model_card(project, thresholds, len(training), sorted(known)))
     seal(folder, project, thresholds, sorted(known), file_digest(synthesis.examples))
+
+
+def _check_pools(project: Project, examples: Sequence[Example]) -> None:
+    """Find out before the training, not after it, that a pool is too small for its budget."""
+    budgets = project.config.calibration.budgets()
+    for name, rows in benign_pools(of_split(examples, "calibration"), project.config.seed).items():
+        check_size(name, len(rows), budgets[name])
 
 
 def known_families(project: Project, transforms: Mapping[str, Transform]) -> set[str]:

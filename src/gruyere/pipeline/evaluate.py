@@ -74,17 +74,22 @@ def measure(project: Project, build: Build, progress: Progress = lambda *_: None
     guard = Guard(release)
     examples = build.synthesis.read_examples()
     test = of_split(examples, "test")
-    transforms = registry(build.synthesis.read_translations())
+    translations = build.synthesis.read_translations()
+    transforms = registry(translations)
+    target = stand_in(examples, translations)
     seed = project.config.seed
     questions = [e for e in test if e.provenance.responder == "helpful_only" and not e.multi_turn]
     held_out = set(project.config.augmentation.held_out)
-    trials = attack_all(questions, guard, stand_in(examples), transforms, held_out, seed, progress)
+    limit = project.config.evaluation.attacks_per_question
+    trials = attack_all(questions, guard, target, transforms, held_out, seed, progress, limit)
     benign = benign_pools(test, seed)
-    scored = {
-        pool: score_all(release.classifiers, [e.exchange for e in rows], partial(progress, f"scoring {pool} traffic"))
-        for pool, rows in benign.items()
-    }
-    test_scores = score_all(release.classifiers, [e.exchange for e in test], partial(progress, "scoring the test set"))
+    distinct = {e.id: e for e in [*test, *(e for rows in benign.values() for e in rows)]}
+    scores = score_all(
+        release.classifiers, [e.exchange for e in distinct.values()], partial(progress, "scoring the test set")
+    )
+    place = {name: row for row, name in enumerate(distinct)}
+    scored = {pool: scores[[place[e.id] for e in rows]] for pool, rows in benign.items()}
+    test_scores = scores[[place[e.id] for e in test]]
     live, note = _live(project, guard, test, progress)
     return Measured(
         release=release,

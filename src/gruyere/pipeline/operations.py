@@ -13,6 +13,7 @@ from gruyere.language import (
     MissingRecordings,
     RoleConfig,
     RoleName,
+    StandIn,
     export_batch,
     import_batch,
     open_backend,
@@ -24,6 +25,7 @@ from gruyere.pipeline.evaluate import Measured, measure, scoreboard
 from gruyere.pipeline.planning import plan
 from gruyere.pipeline.project import FILE, Project, init_project, open_project
 from gruyere.pipeline.reporting import render
+from gruyere.pipeline.target import stand_in
 from gruyere.store import file_digest, read_json, write_json, write_text
 from gruyere.synthesis import Synthesis, synthesize
 from gruyere.values import Example, UsageError
@@ -57,6 +59,12 @@ def plan_project(project: Project) -> list[dict[str, object]]:
 def synthesize_project(project: Project, progress: Progress = lambda *_: None) -> Synthesis:
     """Run the synthesis stages alone."""
     return synthesize(project.constitution, project.config.synthesis, open_client(project, progress), project.store)
+
+
+def stand_in_of(project: Project) -> StandIn:
+    """Return the stand-in model that knows the project's corpus; the synthesis is run where it is missing."""
+    synthesis = synthesize_project(project)
+    return stand_in(synthesis.read_examples(), synthesis.read_translations())
 
 
 def export_examples(
@@ -175,5 +183,6 @@ __all__ = [
     "open_client",
     "plan_project",
     "run_demo",
+    "stand_in_of",
     "synthesize_project",
 ]

@@ -39,7 +39,7 @@ class EvaluationConfig(Value):
     """The `[evaluation]` table."""
 
     attacks_per_question: int = Field(default=0, ge=0)
-    """Attack strategies tried on each test question; 0 tries all."""
+    """Attacks drawn for each test question, besides the plain one; 0 tries all."""
     local_requests: int = Field(default=24, ge=0)
     """Requests put to the real local model behind the guard; 0 leaves that part out."""
 
@@ -140,9 +140,13 @@ def init_project(folder: Path, constitution: str = DEFAULT) -> list[Path]:
     """Write a gruyere.toml and a copy of the shipped constitution to start from.
 
     Raises:
-        UsageError: If either file exists already.
+        UsageError: If no such constitution is shipped, or either file exists already.
     """
-    text = (resources.files("gruyere.constitution") / "shipped" / f"{constitution}.md").read_text("utf-8")
+    shipped = resources.files("gruyere.constitution") / "shipped"
+    if f"{constitution}.md" not in {path.name for path in shipped.iterdir()}:
+        names = sorted(path.name.removesuffix(".md") for path in shipped.iterdir() if path.name.endswith(".md"))
+        raise UsageError(f"no shipped constitution {constitution!r}; shipped: {', '.join(names)}")
+    text = (shipped / f"{constitution}.md").read_text("utf-8")
     files = {
         folder / "constitution.md": text,
         folder / FILE: shipped_config().replace(f'constitution = "{DEFAULT}"', 'constitution = "constitution.md"'),

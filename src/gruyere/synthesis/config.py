@@ -56,9 +56,13 @@ class SynthesisConfig(Value):
     judge: bool = True
     near_duplicate: float = Field(default=0.5, gt=0, le=1)
     """Word-trigram Jaccard similarity at which the later of two requests is dropped."""
-    split: SplitShares = SplitShares(train=0.6, calibration=0.18)
-    split_general: SplitShares = SplitShares(train=0.34, calibration=0.42)
-    """General traffic needs large calibration pools: a budget of 0.5 % takes some 600 exchanges to resolve."""
+    split: SplitShares = SplitShares(train=0.66, calibration=0.12)
+    """Shares of the harmful topics."""
+    split_near_domain: SplitShares = SplitShares(train=0.5, calibration=0.3)
+    """Shares of the other topics near the domain, monitored ones included. The larger a benign calibration
+    pool, the more of its false-positive budget the confidence bound lets a threshold use."""
+    split_general: SplitShares = SplitShares(train=0.3, calibration=0.46)
+    """Shares of general traffic: a budget of 0.5 % takes some 600 exchanges to resolve."""
     seed: int = 0
 
     def is_general(self, category: Category) -> bool:

@@ -52,15 +52,16 @@ def drop_near_duplicates(drafts: Sequence[Draft], limit: float) -> tuple[list[Dr
 def split_topics(topics: Sequence[Topic], config: SynthesisConfig) -> dict[str, Split]:
     """Assign whole topics to splits, evenly over categories, repeatably under the seed.
 
-    Topics of a group (harmful, monitored, near-domain, general) are ordered by category and digest
+    Topics of a group (harmful, near-domain, general) are ordered by category and digest
     and dealt out by a golden-ratio sequence, whose every stretch has nearly the configured shares.
     """
     groups: dict[str, list[Topic]] = defaultdict(list)
     for topic in topics:
-        groups["general" if topic.pool == "general" else topic.polarity].append(topic)
+        groups[topic.pool or "harmful"].append(topic)
+    shares_of = {"harmful": config.split, "near_domain": config.split_near_domain, "general": config.split_general}
     splits: dict[str, Split] = {}
     for name, group in groups.items():
-        shares = config.split_general if name == "general" else config.split
+        shares = shares_of[name]
         ordered = sorted(group, key=lambda t: (t.category, digest_of([config.seed, t.id])))
         for position, topic in enumerate(ordered):
             place = (position + 0.5) * _GOLDEN % 1.0

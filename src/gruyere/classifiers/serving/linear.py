@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from gruyere.classifiers.serving.features import BUCKETS, FeatureReader
@@ -139,7 +140,7 @@ def load_linear(folder: Path) -> LinearClassifier:
     settings = LinearSettings.model_validate(read_json(folder / "config.json"))
     try:
         tensors = load_file(folder / "model.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{folder}/model.safetensors: cannot be read ({error}); rebuild the release") from None
     if any(t.shape != (BUCKETS,) for t in tensors.values()):
         raise ArtifactError(f"{folder}/model.safetensors: tables are not of {BUCKETS} buckets; rebuild the release")
@@ -153,4 +154,5 @@ def sigmoid(logit: float) -> float:
     """Return 1 / (1 + e^-x) without overflow; NaN stays NaN."""
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
-    return math.exp(logit) / (1.0 + math.exp(logit)) if logit > -700 else 0.0
+    # Asked this way round: a NaN is not below anything, and must not come out as harmless.
+    return 0.0 if logit < -700 else math.exp(logit) / (1.0 + math.exp(logit))

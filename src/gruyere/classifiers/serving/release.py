@@ -55,8 +55,7 @@ class Release:
             UsageError: If the folder is no release.
             ArtifactError: If a file is missing, added or altered.
         """
-        manifest = read_manifest(folder)
-        _check_files(folder, manifest)
+        manifest = verify(folder)
         classifiers = {side: load_classifier(folder / side) for side in manifest.thresholds}
         for side, classifier in classifiers.items():
             if classifier.side != side:
@@ -74,6 +73,18 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ArtifactError(f"{folder / MANIFEST}: {where}: {first['msg']}; rebuild the release") from None
+
+
+def verify(folder: Path) -> Manifest:
+    """Check every file of a release against its digest, without loading its classifiers.
+
+    Raises:
+        UsageError: If the folder is no release.
+        ArtifactError: If a file is missing, added or altered.
+    """
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest)
+    return manifest
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:

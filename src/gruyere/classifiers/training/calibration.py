@@ -3,11 +3,17 @@
 A row is blocked when any side's score reaches its threshold, so the sides share one budget.
 Each pool's block rate is judged by its upper 95 % Clopper-Pearson bound; a pool that is too
 small for its budget is an error, never a guess.
+
+The bound is honest only for thresholds that were not themselves picked by looking at the few
+strongest benign rows: the best of thousands of triples that happen to block none of 700 rows blocks
+twice the budget of the next 700. So the choice has two steps. How the sides stand to each other is settled
+where benign rows are many, well below the final thresholds; then all sides move together, one number,
+until each pool's strongest rows are within its budget.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -20,8 +26,12 @@ SIDES: tuple[Side, ...] = ("input", "output", "exchange")
 CONFIDENCE = 0.95
 NEVER = 1.0
 """A threshold that only a certain score reaches."""
-_CANDIDATES = 24
-"""Thresholds tried per side: those that the strongest benign rows force."""
+_SHOULDER = 6.0
+"""Multiple of a pool's budget at which the sides are balanced: enough rows that the strongest few decide nothing."""
+_SHIFTS = np.arange(-4.0, 4.5, 0.5)
+"""Shifts of one side against the others that are tried, in logits."""
+_EXPECTED_RISE = 2.0
+"""How far above the shoulder an attack counts half when the sides are balanced, in logits."""
 
 Scores = NDArray[np.float64]
 """Shape (rows, 3): one column per side in the order of SIDES, -1 where the side is absent."""
@@ -65,10 +75,9 @@ def calibrate(
 ) -> dict[Side, Threshold]:
     """Return one threshold per side.
 
-    Among thresholds that keep every pool within its budget the ones that stop most attacks
-    are taken; among equals those whose weakest side stops most by itself, since layers should
-    not lean on each other. Each threshold is then moved from the strongest tolerated benign
-    score towards the weakest stopped attack by `margin` of the gap, in logits.
+    The sides are balanced for recall, then moved together to the lowest place that keeps every pool
+    within its budget. Each threshold is at last moved from the strongest tolerated benign score
+    towards the weakest stopped attack by `margin` of the gap, in logits.
 
     Args:
         pools: Benign pools; rows of one pool are exchanges, blocked once if any side blocks.
@@ -81,57 +90,105 @@ def calibrate(
             benign scores of 1.0 leave no threshold.
     """
     for pool in pools:
-        _check_size(pool)
+        check_size(pool.name, len(pool.scores), pool.budget)
+    pools = [replace(pool, scores=_judged(pool.scores)) for pool in pools]
+    attacks = _judged(attacks)
     columns = [SIDES.index(side) for side in sides]
-    choices = [_candidates(pools, column) for column in columns]
-    best: tuple[float, float, tuple[float, ...]] | None = None
-    allowed = [blocks_allowed(len(pool.scores), pool.budget) for pool in pools]
-    for values in product(*choices):
-        limits = np.array(values)
-        if any(
-            int((pool.scores[:, columns] >= limits).any(1).sum()) > limit
-            for pool, limit in zip(pools, allowed, strict=True)
-        ):
-            continue
-        stopped = attacks[:, columns] >= limits
-        recall = float(stopped.any(1).mean()) if len(attacks) else 0.0
-        weakest = float(stopped.mean(0).min()) if len(attacks) else 0.0
-        if best is None or (recall, weakest) > best[:2]:
-            best = (recall, weakest, values)
-    if best is None:
-        raise CalibrationError(
-            "no thresholds keep every pool within its budget: too many benign scores are 1.0; retrain or raise a budget"
-        )
+    balance = _balance(pools, attacks, columns)
+    level = max(_level(_strongest(pool.scores, columns, balance), pool) for pool in pools)
     values = tuple(
         _with_margin(value, pools, attacks[:, column], column, margin)
-        for value, column in zip(best[2], columns, strict=True)
+        for value, column in zip(_values(pools, columns, balance, level), columns, strict=True)
     )
     return _thresholds(dict(zip(sides, values, strict=True)), pools, attacks, columns)
 
 
-def _check_size(pool: BenignPool) -> None:
-    n = len(pool.scores)
-    if n == 0:
-        raise CalibrationError(f"pool {pool.name!r} is empty; add at least {needed_rows(pool.budget)} benign exchanges")
-    if blocks_allowed(n, pool.budget) < 0:
-        raise CalibrationError(
-            f"pool {pool.name!r}: {n} exchanges cannot resolve a budget of {pool.budget:.2%} "
-            f"(upper bound {upper_bound(0, n):.2%} with none blocked); need {needed_rows(pool.budget)} or a larger budget"
+def _judged(scores: Scores) -> Scores:
+    """Return the scores as the guard reads them: it blocks where a classifier failed (NaN)."""
+    return np.asarray(np.where(np.isnan(scores), 1.0, scores))
+
+
+def _logits(scores: Scores) -> Scores:
+    """Return logits; absent sides (-1) give minus infinity."""
+    clipped = np.clip(scores, 1e-12, 1 - 1e-12)
+    return np.where(scores < 0, -np.inf, np.log(clipped / (1 - clipped)))
+
+
+def _strongest(scores: Scores, columns: Sequence[int], balance: Scores) -> Scores:
+    """Return each row's highest logit above its side's balance, shape (rows,)."""
+    return np.asarray((_logits(scores[:, columns]) - balance).max(1))
+
+
+def _level(strongest: Scores, pool: BenignPool) -> float:
+    """Return the strongest row that must pass: rows above it are as many as the budget allows."""
+    allowed = blocks_allowed(len(strongest), pool.budget)
+    return float(np.sort(strongest)[::-1][allowed])
+
+
+def _balance(pools: Sequence[BenignPool], attacks: Scores, columns: Sequence[int]) -> Scores:
+    """Return a logit for each side, such that blocking above it on all sides stops attacks best.
+
+    Judged at each pool's shoulder, a multiple of its budget; attacks count by how far above it they lie.
+    """
+    everything = _logits(np.concatenate([pool.scores for pool in pools])[:, columns])
+    base = np.array([_shoulder(column[np.isfinite(column)], 0.05) for column in everything.T])
+    if len(attacks) == 0 or len(columns) == 1:
+        return base
+    best, chosen = -math.inf, base
+    # The smallest shifts first: a larger one has to earn it.
+    for shifts in sorted(product(_SHIFTS, repeat=len(columns) - 1), key=lambda s: sum(map(abs, s))):
+        tried = base + np.array([0.0, *shifts])
+        level = max(
+            _shoulder(_strongest(pool.scores, columns, tried), min(0.5, _SHOULDER * pool.budget)) for pool in pools
         )
+        above = _strongest(attacks, columns, tried) - level - _EXPECTED_RISE
+        gain = float((1 / (1 + np.exp(-np.clip(above, -50, 50)))).mean())
+        if gain > best + 1e-4:
+            best, chosen = gain, tried
+    return chosen
 
 
-def _candidates(pools: Sequence[BenignPool], column: int) -> list[float]:
-    """Return thresholds just above each of the strongest benign scores of one side, highest first."""
-    strong: set[float] = set()
-    for pool in pools:
-        depth = blocks_allowed(len(pool.scores), pool.budget) + 1
-        strong.update(np.sort(pool.scores[:, column])[::-1][:depth].tolist())
-    ordered = sorted((s for s in strong if s >= 0), reverse=True)
-    above = [float(np.nextafter(s, np.inf)) for s in ordered]
-    picked = (
-        [above[i] for i in sorted({round(p) for p in np.linspace(0, len(above) - 1, _CANDIDATES)})] if above else []
-    )
-    return [value for value in dict.fromkeys([*picked, NEVER]) if 0 < value <= 1.0]
+def _shoulder(values: Scores, share: float) -> float:
+    """Return the value that this share of rows exceeds; 0 without rows."""
+    return float(np.quantile(values, 1 - share, method="higher")) if len(values) else 0.0
+
+
+def _values(pools: Sequence[BenignPool], columns: Sequence[int], balance: Scores, level: float) -> list[float]:
+    """Return the lowest thresholds above every row that must pass.
+
+    Raises:
+        CalibrationError: If such a row scores 1.0.
+    """
+    if level == -math.inf:
+        return [NEVER] * len(columns)  # no benign row has any of these sides: nothing is known, nothing is blocked
+    scores = np.concatenate([pool.scores for pool in pools])
+    passing = scores[_strongest(scores, columns, balance) <= level]
+    values = []
+    for column, offset in zip(columns, balance, strict=True):
+        highest = float(passing[:, column].max())
+        value = max(1 / (1 + math.exp(-min(max(level + offset, -500.0), 500.0))), float(np.nextafter(highest, np.inf)))
+        if highest >= 1.0:
+            raise CalibrationError(
+                "no thresholds keep every pool within its budget: too many benign scores are 1.0; "
+                "retrain or raise a budget"
+            )
+        values.append(min(value, NEVER))
+    return values
+
+
+def check_size(name: str, n: int, budget: float) -> None:
+    """Check that a pool of n rows can resolve its budget.
+
+    Raises:
+        CalibrationError: If it cannot, naming the size needed.
+    """
+    if n == 0:
+        raise CalibrationError(f"pool {name!r} is empty; add at least {needed_rows(budget)} benign exchanges")
+    if blocks_allowed(n, budget) < 0:
+        raise CalibrationError(
+            f"pool {name!r}: {n} exchanges cannot resolve a budget of {budget:.2%} "
+            f"(upper bound {upper_bound(0, n):.2%} with none blocked); need {needed_rows(budget)} or a larger budget"
+        )
 
 
 def _logit(score: float) -> float:
@@ -148,7 +205,7 @@ def _with_margin(value: float, pools: Sequence[BenignPool], attacks: Scores, col
     if ceiling is None or ceiling <= value or value >= NEVER:
         return value
     moved = _logit(value) + margin * (_logit(ceiling) - _logit(value))
-    return min(1.0 / (1.0 + math.exp(-moved)), float(ceiling))
+    return min(max(value, 1.0 / (1.0 + math.exp(-moved))), float(ceiling))  # rounding must not go below
 
 
 def _thresholds(

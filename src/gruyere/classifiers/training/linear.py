@@ -1,6 +1,5 @@
 """Train the linear classifier with any of the three streaming objectives."""
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from gruyere.classifiers.serving.linear import (
     Table,
 )
 from gruyere.classifiers.serving.sessions import input_text
+from gruyere.classifiers.training.batches import bucketed, check_labels, draw_epoch
 from gruyere.classifiers.training.losses import Objective, streaming_loss
 from gruyere.classifiers.training.texts import TrainText
-from gruyere.values import Side, UsageError, Value, cut_words
+from gruyere.values import Side, Value, cut_words
 
 
 class LinearConfig(Value):
@@ -137,9 +137,9 @@ def train_linear(
     """Train on labelled texts; repeatable under a seed.
 
     Raises:
-        UsageError: If there are no texts of one of the two labels.
+        UsageError: If there are no texts of one of the two labels, or a label or weight lies outside its range.
     """
-    _check_labels(texts, side)
+    check_labels(texts, side)
     torch.manual_seed(seed)
     rng = random.Random(seed)
     kept = [t for t in texts if t.text.strip()]
@@ -148,14 +148,13 @@ def train_linear(
     labels = torch.tensor([t.label for t in kept])
     model = _Model(config, bags, contexts)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
-    order = sorted(range(len(kept)), key=lambda i: len(bags[i].starts))
-    batches = [order[i : i + config.batch] for i in range(0, len(order), config.batch)]
+    lengths = [len(bag.starts) for bag in bags]
+    weights = [t.weight for t in kept]
     strength = 0.5 / (config.inverse_penalty * len(kept))
     for epoch in range(config.epochs):
         done = (epoch + 1) / config.epochs
         progress(f"training linear {side}", epoch, config.epochs)
-        rng.shuffle(batches)
-        for batch in batches:
+        for batch in bucketed(draw_epoch(weights, rng), lengths, config.batch, rng):
             chosen = [contexts[i] for i in batch] if contexts is not None else None
             logits, mask = model([bags[i] for i in batch], chosen)
             loss = streaming_loss(config.objective, logits, mask, labels[batch], omega=done)
@@ -169,14 +168,3 @@ def train_linear(
     return LinearClassifier(
         settings, model.response.table(), model.context.table() if model.context is not None else None
     )
-
-
-def _check_labels(texts: Sequence[TrainText], side: Side) -> None:
-    harmful = sum(t.label > 0.5 for t in texts)
-    if harmful == 0 or harmful == len(texts):
-        raise UsageError(
-            f"training the {side} classifier needs harmful and harmless texts, got {harmful} of {len(texts)} harmful; "
-            "check the constitution's two sides and the splits"
-        )
-    if not all(math.isfinite(t.label) and 0 <= t.label <= 1 for t in texts):
-        raise UsageError(f"training the {side} classifier: a label lies outside [0, 1]")

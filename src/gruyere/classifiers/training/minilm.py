@@ -51,18 +51,18 @@ class MinilmConfig(Value):
     """Input: tokens of one window, the special ones aside; the first is judged when full."""
     input_stride: int = Field(default=96, ge=1)
     """Input: fresh tokens after which a further window is judged."""
-    window: int = Field(default=96, ge=1)
+    window: int = Field(default=64, ge=1)
     """Output and exchange: tokens of the response in one window."""
     first: int = Field(default=16, ge=1)
     """Output and exchange: tokens of the response after which it is judged first."""
-    stride: int = Field(default=24, ge=1)
+    stride: int = Field(default=32, ge=1)
     """Output and exchange: fresh tokens after which it is judged again."""
     context: int = Field(default=48, ge=0)
     """Exchange: newest tokens of the conversation before each window."""
     trainable_layers: int = Field(default=3, ge=0)
     """Upper transformer layers that are fine-tuned; embeddings stay as they are."""
     epochs: int = Field(default=2, ge=1)
-    texts_per_epoch: int = Field(default=4000, ge=1)
+    texts_per_epoch: int = Field(default=3600, ge=1)
     """Texts drawn for one epoch where there are more; augmentations share the draw with the rest."""
     learning_rate: float = Field(default=2e-4, gt=0)
     head_learning_rate: float = Field(default=5e-3, gt=0)
