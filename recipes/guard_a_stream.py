@@ -12,8 +12,8 @@ from gruyere.values import Message
 
 async def answer() -> AsyncIterator[str]:
     """Stand for any model that streams."""
-    for word in "Knead the dough, let it rise for an hour, and bake the loaf until it sounds hollow.".split(" "):
-        yield word + " "
+    for text in ("Knead the dough, ", "let it rise for an hour, ", "and bake the loaf ", "until it sounds hollow."):
+        yield text
 
 
 async def main(release: Path) -> None:

@@ -65,6 +65,18 @@ def test_evaluate_ends_with_one_where_a_target_is_not_met(gruyere: CommandLine, 
     assert report.read_text("utf-8").startswith("<!")
 
 
+def test_demo_leaves_scoreboard_and_report(gruyere: CommandLine, project: Path, tmp_path: Path) -> None:
+    gruyere("evaluate", "--project", project)  # the same release is not measured twice
+    folder = copy_project(project, tmp_path / "demo")
+    shown = gruyere("demo", "--folder", folder)
+    assert shown.code == 0
+    assert "attack_success_unguarded" in shown.out
+    assert shown.out.rstrip().endswith(f"gruyere serve --project {folder}")
+    assert json.loads((folder / "scoreboard.json").read_text("utf-8"))["rows"]
+    assert (folder / "report.html").is_file()
+    assert gruyere("demo", "--folder", folder, "--json").content["rows"]
+
+
 def test_releases_are_listed_and_shown_by_name_or_folder(gruyere: CommandLine, project: Path) -> None:
     listed = gruyere("releases", "list", "--project", project, "--json").content
     name, folder = listed[0]["name"], listed[0]["folder"]

@@ -1,15 +1,16 @@
 """`gruyere score | serve | chat` on the small project's release."""
 
 import gzip
-import io
 import json
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from command_line import CommandLine, copy_project, leftovers, misuse, run_script, served
+from command_line import COMMAND, CommandLine, copy_project, leftovers, misuse, run_script, served
 from gateway_parts import says, scripted
 
 from gruyere.classifiers.serving.current import built_releases
@@ -58,13 +59,21 @@ def test_score_reads_gzip_and_writes_it(gruyere: CommandLine, project: Path, row
     assert gzip.decompress(target.read_bytes()).decode() == plain
 
 
-def test_score_reads_standard_input(
-    gruyere: CommandLine, project: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(rows.read_text("utf-8")))
-    piped = gruyere("score", "-", "--project", project)
-    assert piped.out == gruyere("score", rows, "--project", project).out
-    assert "scored 2 rows, 1 blocked" in piped.err
+def test_score_answers_row_by_row_on_pipes(gruyere: CommandLine, project: Path, rows: Path) -> None:
+    command = [str(COMMAND), "score", "-", "--project", str(project)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = b""
+        for line in rows.read_bytes().splitlines(keepends=True):
+            process.stdin.write(line)
+            process.stdin.flush()
+            said += process.stdout.readline()  # comes before the next row is even written
+        process.stdin.write(b"\xff\n")
+        _, complaint = process.communicate(timeout=60)
+    assert said.decode() == gruyere("score", rows, "--project", project).out
+    assert process.returncode == 2
+    assert complaint.startswith(b"error: standard input: not UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,8 @@ def test_files_and_releases_that_are_not_there_are_one_line(
     misuse(gruyere("score", rows, "--project", tmp_path), "gruyere build")
     misuse(gruyere("score", rows, "--release", tmp_path / "no"), "neither a release folder")
     misuse(gruyere("score", rows, "--project", project, "--json"), "--out")
+    misuse(gruyere("score", tmp_path, "--project", project), str(tmp_path), "cannot be read")
+    misuse(gruyere("score", rows, "--project", project, "--out", tmp_path), str(tmp_path), "check the path")
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(rows.read_bytes())[:-12])
     misuse(gruyere("score", cut, "--project", project), "cut.jsonl.gz", "cannot be read")
@@ -136,6 +147,14 @@ def test_chat_holds_a_conversation_on_standard_input(project: Path) -> None:
     assert "[blocked: input" in talk.out
 
 
+def test_chat_guards_the_packaged_model_by_default(gruyere: CommandLine, project: Path) -> None:
+    ask = ("chat", "--project", project, "--max-tokens", "6", "--json", "--once")
+    spoken = gruyere(*ask, "What is the capital of France?").content
+    assert spoken["verdict"] == "allow"
+    assert 0 < len(spoken["words"]) <= 7
+    assert gruyere(*ask, _RECIPE).content["answer"] == ""
+
+
 def test_colours_go_from_green_to_red() -> None:
     assert colour(0.0) == "#00c840"
     assert colour(1.0) == "#dc0040"
@@ -152,6 +171,9 @@ def test_serve_refuses_what_it_cannot_do(gruyere: CommandLine, project: Path, tm
     misuse(gruyere("serve", "--project", tmp_path), "gruyere build")
     misuse(gruyere("serve", "--project", project, "--upstream", "ftp://x"), "not an http")
     misuse(gruyere("serve", "--project", project, "--host", "192.0.2.1", "--upstream", "stand-in"), "cannot listen")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        misuse(gruyere("serve", "--project", project, "--port", port, "--upstream", "stand-in"), port, "cannot listen")
     missing = gruyere(
         "serve", "--project", project, "--port", "0", "--upstream", "http://127.0.0.1:9", "--api-key-env", "NO_SUCH_KEY"
     )

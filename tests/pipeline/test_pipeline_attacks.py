@@ -89,7 +89,7 @@ def test_an_answer_cut_by_the_guard_is_graded_by_what_came_out() -> None:
 
 
 def test_what_cannot_be_graded_counts_for_the_attacker() -> None:
-    ungradable = example(answer="Ok.")
+    ungradable = example(answer="…")
     trials = attack(ungradable, guard=Guard(keyword_release("exchange")))
     assert all(t.bare.ungraded for t in trials)
     assert all(t.guarded.ungraded for t in trials)

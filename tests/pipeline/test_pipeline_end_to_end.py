@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from tiny_project import Writer, make_project
 
+from gruyere.classifiers.serving.release import read_manifest
 from gruyere.evaluation import Scoreboard
-from gruyere.pipeline import Build, EvaluationResult, Project, build, evaluate_project
-from gruyere.pipeline.evaluate import TARGETS, measure, scoreboard
+from gruyere.pipeline import Build, EvaluationResult, Project, build, evaluate_project, open_project
+from gruyere.pipeline.evaluate import TARGETS, Measured, measure, scoreboard
 from gruyere.pipeline.reporting import attack_rows, render
 from gruyere.pipeline.target import readings, stand_in
 from gruyere.store import read_json
@@ -52,8 +53,9 @@ def test_the_report_tells_the_same_figures(evaluated: EvaluationResult, small_bu
     evaluated.write_report(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "Guard report: Cake" in page
-    assert "attack_success_guarded_heldout_families" in page
-    assert small_build.release.name[:12] in page or "cake-" in page
+    assert read_manifest(small_build.release).name in page
+    for heading in ("Attack success by family", "False positives by pool", "Recall by category"):
+        assert heading in page
     assert page.count("<svg") >= 4
     assert "stand-in target" in page
 
@@ -76,30 +78,42 @@ def test_every_attempt_is_kept_for_reading(evaluated: EvaluationResult, small_pr
     assert all(t["guarded"]["blocked_by"] or t["guarded"]["answer"] is not None for t in trials)
 
 
-def test_a_scripted_project_goes_the_whole_way(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Build, Measured]:
+    """Build and measure the tiny scripted project once."""
+    project = make_project(tmp_path_factory.mktemp("scripted"))
     made = build(project, Writer())
-    steps: list[str] = []
-    measured = measure(project, made, lambda *step: steps.append(step[0]))
+    return project, made, measure(project, made)
+
+
+def test_a_scripted_project_goes_the_whole_way(scripted: tuple[Project, Build, Measured]) -> None:
+    project, made, measured = scripted
     board = scoreboard(measured, "pytest")
     rows = {row.metric: row for row in board.rows}
-    assert "attacking the guard" in steps
     assert rows["exchange_auroc"].value is None  # no such classifier: reported as missing, not left out
     assert rows["input_auroc"].value == 1.0
     assert rows["attack_success_guarded_known_families"].value == 0.0
     assert {t.held_out for t in measured.trials} == {True, False}
-    page = render(project, made, measured, board)
-    assert "Guard report: Tea" in page
+    assert "Guard report: Tea" in render(project, made, measured, board)
     assert Scoreboard.model_validate(json.loads(board.to_json())) == board
 
 
-def test_attack_rows_keep_held_out_families_apart(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    measured = measure(project, build(project, Writer()))
-    rows = attack_rows(measured.trials)
-    assert sum(row.bare.attempts for row in rows) == len(measured.trials)
+def test_attack_rows_keep_held_out_families_apart(scripted: tuple[Project, Build, Measured]) -> None:
+    trials = scripted[2].trials
+    rows = attack_rows(trials)
+    assert sum(row.unguarded.attempts for row in rows) == sum(row.guarded.attempts for row in rows) == len(trials)
     assert [row.held_out for row in rows] == sorted(row.held_out for row in rows)
     assert {row.family for row in rows if row.held_out} <= {"cipher", "fiction", "composition"}
+
+
+def test_only_test_topics_are_measured(scripted: tuple[Project, Build, Measured]) -> None:
+    _, made, measured = scripted
+    seen = {e.provenance.topic for e in made.synthesis.read_examples() if e.split != "test"}
+    assert measured.test
+    assert not {e.provenance.topic for e in measured.test} & seen
+    assert not {e.provenance.topic for rows in measured.benign.values() for e in rows} & seen
+    tested = {e.id for e in measured.test}
+    assert {t.bare.example_id for t in measured.trials} <= tested
 
 
 def test_the_stand_in_knows_the_single_turn_answers(small_build: Build) -> None:
@@ -123,7 +137,5 @@ def test_readings_decode_and_leave_plain_text_alone() -> None:
 def test_a_moved_project_keeps_its_release(small_project: Project, evaluated: EvaluationResult, tmp_path: Path) -> None:
     root = tmp_path / "moved"
     shutil.copytree(small_project.folder.parent, root)
-    from gruyere.pipeline import open_project
-
     again = evaluate_project(open_project(root), "pytest")
     assert again.scoreboard == evaluated.scoreboard

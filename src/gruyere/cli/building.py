@@ -126,8 +126,8 @@ def demo(
         board = run_demo(folder, progress)
     if as_json:
         print_json(json.loads(board.to_json()))
-    else:
-        out.print(board.table("Scoreboard of the cake guard (attacks: stand-in target; cost: real local model)"))
+        return
+    out.print(board.table("Scoreboard of the cake guard (attacks: stand-in target; cost: real local model)"))
     err.print(f"report: {folder / 'report.html'}   figures: {folder / 'scoreboard.json'}", highlight=False)
     out.print(f"Start the gateway with:  gruyere serve --project {folder}", highlight=False, soft_wrap=True)
 

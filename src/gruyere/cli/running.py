@@ -40,7 +40,8 @@ def guarded(command: Callable[[], Any]) -> int:
     except OSError as error:
         if error.filename is None:
             raise  # not about a file that somebody named
-        line = f"error: {error.filename}: {error.strerror}; check the path and its permissions"
+        where = error.filename2 or error.filename  # of a renaming, the name that somebody gave
+        line = f"error: {where}: {error.strerror}; check the path and its permissions"
         err.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
         return MISUSE
     return DONE

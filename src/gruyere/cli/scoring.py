@@ -1,6 +1,7 @@
 """`gruyere score`."""
 
 import gzip
+import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ def score(
     with _opened(target) as sink:
         for row in _named(score_rows(loaded, _lines(file)), file):
             sink.write(row.model_dump_json() + "\n")
+            if target is None:
+                sink.flush()  # whoever reads the other end of a pipe gets each row at once
             rows += 1
             blocked += row.verdict == "block"
     if as_json:
@@ -51,7 +54,8 @@ def score(
 
 
 def _lines(file: str) -> Iterable[str]:
-    return sys.stdin if file == "-" else open_text(Path(file))
+    # Standard input as UTF-8, whatever the terminal speaks.
+    return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8") if file == "-" else open_text(Path(file))
 
 
 def _named(rows: Iterator[T], file: str) -> Iterator[T]:

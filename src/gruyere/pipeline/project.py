@@ -27,7 +27,7 @@ class CalibrationConfig(Value):
     general: float = Field(default=0.005, gt=0, lt=1)
     near_domain: float = Field(default=0.02, gt=0, lt=1)
     multi_turn: float = Field(default=0.02, gt=0, lt=1)
-    margin: float = Field(default=0.5, ge=0, le=1)
+    margin: float = Field(default=0.25, ge=0, le=1)
     """Where in the gap between tolerated benign and stopped attack a threshold stands."""
 
     def budgets(self) -> Mapping[Pool, float]:

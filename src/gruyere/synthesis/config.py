@@ -46,7 +46,7 @@ class SynthesisConfig(Value):
     topics_per_rule: Amounts = Amounts(harmful=2, monitored=3, near_domain=3, general=12)
     requests_per_topic: Amounts = Amounts(harmful=27, monitored=16, near_domain=22, general=65)
     requests_per_call: int = Field(default=22, ge=1)
-    answers_per_topic: Amounts = Amounts(harmful=10, monitored=8, near_domain=8, general=12)
+    answers_per_topic: Amounts = Amounts(harmful=20, monitored=12, near_domain=12, general=12)
     twins_per_topic: int = Field(default=12, ge=0)
     translations_per_topic: Amounts = Amounts(harmful=4, monitored=2, near_domain=2, general=3)
     conversations: bool = True
