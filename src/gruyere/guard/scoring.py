@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from gruyere.classifiers.serving.sessions import Classifier, Session, input_text
 from gruyere.values import Exchange, Message, Side
-from gruyere.views import ViewChunk, ViewReader
+from gruyere.views import ViewChunk, ViewReader, read_views
+
+MOST_DECODED = 4
+"""Most decoded readings of a conversation that an exchange classifier is shown, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class ViewedSessions:
 
     def __init__(self, classifiers: Sequence[Classifier], context: Sequence[Message]) -> None:
         self._classifiers = tuple(classifiers)
-        self._context = tuple(context)
+        self._context = readable(context)
         self._raw = self._open()
         self._views: dict[tuple[str, ...], Mapping[Side, Session]] = {}
         self._reader = ViewReader()
@@ -87,6 +90,17 @@ class ViewedSessions:
         # A NaN, once seen, stays: `max` would hide it, and the guard has to block on it.
         before = self._scores[side]
         self._scores[side] = score if math.isnan(score) or score > before else before
+
+
+def readable(context: Sequence[Message]) -> tuple[Message, ...]:
+    """Return a conversation followed by what its messages decode to, in plain words.
+
+    So an answer is read in the light of what was asked, however it was spelt. A conversation in
+    plain text is returned as it is.
+    """
+    decoded = [view.text for m in context if m.role != "assistant" for view in read_views(m.content)]
+    clean = [text.encode("utf-8", "replace").decode("utf-8") for text in decoded[-MOST_DECODED:]]
+    return (*context, *(Message(role="user", content=text) for text in clean))
 
 
 def score_input(classifiers: Mapping[Side, Classifier], messages: Sequence[Message]) -> float | None:

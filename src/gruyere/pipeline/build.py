@@ -89,13 +89,20 @@ def of_split(examples: Sequence[Example], split: str) -> list[Example]:
 
 
 def train_texts(examples: Sequence[Example], side: Side) -> list[TrainText]:
-    """Return what the classifier of one side learns from the examples."""
+    """Return what the classifier of one side learns from the examples, with how much each counts."""
     texts = []
     for example in examples:
         read = text_of(example.exchange, side)
         if read is not None:
-            texts.append(TrainText(read[0], read[1], float(example.label(side) == "harmful")))
+            label = float(example.label(side) == "harmful")
+            texts.append(TrainText(read[0], read[1], label, _weight(example)))
     return texts
+
+
+def _weight(example: Example) -> float:
+    """Half for an augmentation, and half for general traffic: it is plentiful and far from the line."""
+    augmented = 0.5 if example.provenance.transforms else 1.0
+    return augmented * (0.5 if example.provenance.pool == "general" else 1.0)
 
 
 def attack_examples(

@@ -64,6 +64,8 @@ class MinilmConfig(Value):
     epochs: int = Field(default=2, ge=1)
     texts_per_epoch: int = Field(default=3600, ge=1)
     """Texts drawn for one epoch where there are more; augmentations share the draw with the rest."""
+    exchange_weight: float = Field(default=2.0, gt=0)
+    """How much an exchange counts beside an input or an output: it decides most, and there are fewest."""
     learning_rate: float = Field(default=2e-4, gt=0)
     head_learning_rate: float = Field(default=5e-3, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
@@ -152,7 +154,11 @@ def train_minilm(
         check_labels(mine, side)
     bert = backbone if backbone is not None else minilm_backbone()
     rows = [
-        _Row(_windows(text, config.settings(side), bert.pieces), text.label, text.weight)
+        _Row(
+            _windows(text, config.settings(side), bert.pieces),
+            text.label,
+            text.weight * (config.exchange_weight if side == "exchange" else 1.0),
+        )
         for side, mine in texts.items()
         for text in mine
         if text.text.strip()
