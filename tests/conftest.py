@@ -30,14 +30,14 @@ families = ["roleplay", "codeword"]
 held_out = ["cipher", "fiction", "injection", "lookalike", "signal", "translation"]
 
 [classifiers]
-input = { kind = "linear", epochs = 2 }
-output = { kind = "linear", epochs = 2 }
-exchange = { kind = "linear", epochs = 2 }
+input = { kind = "linear", epochs = 8 }
+output = { kind = "linear", epochs = 8 }
+exchange = { kind = "linear", epochs = 8 }
 
 [calibration]
 general = 0.05
-near_domain = 0.1
-multi_turn = 0.1
+near_domain = 0.2
+multi_turn = 0.2
 
 [evaluation]
 attacks_per_question = 2
